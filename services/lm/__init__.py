@@ -1,0 +1,1 @@
+"""Language models: catalogue, loading, prompts, tokens, decoding and capturing activations."""

@@ -1,0 +1,73 @@
+"""Reading activations: one forward pass over a finished sequence, several hook points at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from services.errors import InvalidArgument
+from services.lm.device import memory_guard, use_threads
+from services.lm.hooks import HookPoint, resolve
+from services.lm.language_model import LanguageModel
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class _AllRead(Exception):
+    """Every hook point has been read: what lies deeper need not be computed."""
+
+
+def capture(
+    lm: LanguageModel, token_ids: Sequence[int], hook_names: Sequence[str]
+) -> dict[str, Tensor]:
+    """Activations [n, d] of all `n` tokens at each hook point, in the model's dtype and device.
+
+    The pass ends after the deepest hook point and never computes logits. Raises `Unsupported`
+    for a hook point that the model does not have, before anything is computed.
+    """
+    points = {name: resolve(lm.model, name) for name in hook_names}
+    if not points:
+        return {}
+    if not 0 < len(token_ids) <= lm.n_ctx:
+        raise InvalidArgument(f"{len(token_ids)} tokens; {lm.info.model_id} reads 1 to {lm.n_ctx}")
+    use_threads(lm.reading_threads)
+    with memory_guard("to read features"):
+        return _forward(lm, list(token_ids), points)
+
+
+@torch.inference_mode()
+def _forward(
+    lm: LanguageModel, token_ids: list[int], points: dict[str, HookPoint]
+) -> dict[str, Tensor]:
+    read: dict[str, Tensor] = {}
+
+    def keep(name: str, activations: Tensor) -> None:
+        read[name] = activations[0].clone()
+        if len(read) == len(points):
+            raise _AllRead
+
+    with ExitStack() as hooks:
+        for name, point in points.items():
+            hooks.callback(_register(point, name, keep).remove)
+        try:
+            ids = torch.tensor([token_ids], device=lm.device)
+            lm.model.base_model(input_ids=ids, use_cache=False)
+        except _AllRead:
+            pass
+    return read
+
+
+def _register(point: HookPoint, name: str, keep: Callable[[str, Tensor], None]) -> Any:
+    def before(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        keep(name, args[0] if args else kwargs["hidden_states"])
+
+    def after(_: Any, __: Any, output: Any) -> None:
+        keep(name, output[0] if isinstance(output, tuple) else output)
+
+    if point.side == "input":
+        return point.module.register_forward_pre_hook(before, with_kwargs=True)
+    return point.module.register_forward_hook(after)

@@ -1,0 +1,129 @@
+"""Loading a model folder: safetensors only, no remote code, one load at a time."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from services.errors import ResourceExhausted, Unsupported
+from services.lm.catalogue import ModelEntry
+from services.lm.device import memory, memory_guard, reading_threads, writing_threads
+from services.lm.language_model import LanguageModel
+from services.lm.weight_files import revision
+
+if TYPE_CHECKING:
+    import torch
+
+# Overlapping `from_pretrained` calls leave transformers' weight tying switched off for the rest
+# of the process, and each switches torch's default dtype while it runs: one at a time, always.
+LOAD_LOCK = threading.Lock()
+
+
+def load_model(
+    entry: ModelEntry, device: torch.device, dtype: torch.dtype, threads: int = 0
+) -> LanguageModel:
+    """The model on `device` in `dtype`, ready to compute.
+
+    Raises `Unsupported` for a folder that cannot be loaded completely, and `ResourceExhausted`
+    when its weights do not fit into memory.
+    """
+    _refuse_too_large(entry, device, dtype)
+    with LOAD_LOCK, memory_guard(f"to load {entry.info.model_id}"):
+        # Hashing reads the file that loading reads anyway, and lets the interpreter go meanwhile.
+        with ThreadPoolExecutor(1) as pool:
+            digest = pool.submit(revision, entry.weight_files, hash_large=True)
+            tokenizer, model = _from_pretrained(entry, dtype)
+        model = model.to(device).eval().requires_grad_(False)
+    return LanguageModel(
+        info=replace(entry.info, revision=digest.result()),
+        tokenizer=tokenizer,
+        model=model,
+        device=device,
+        dtype=dtype,
+        eos_ids=_eos_ids(model, tokenizer),
+        special_ids=_special_ids(tokenizer),
+        threads=writing_threads(threads, entry.info.n_params),
+        reading_threads=reading_threads(threads),
+    )
+
+
+def _refuse_too_large(entry: ModelEntry, device: torch.device, dtype: torch.dtype) -> None:
+    needed = (entry.info.n_params or 0) * dtype.itemsize
+    free = memory(device)["free"]
+    if needed > free:
+        raise ResourceExhausted(
+            f"{entry.info.model_id} needs {needed / 1e9:.1f} GB for its weights in {dtype}, "
+            f"{free / 1e9:.1f} GB are free on {device}",
+            needed_bytes=needed,
+            free_bytes=free,
+        )
+
+
+def _from_pretrained(entry: ModelEntry, dtype: torch.dtype) -> tuple[Any, Any]:
+    from safetensors import SafetensorError
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(entry.path, local_files_only=True)
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            entry.path,
+            dtype=dtype,
+            local_files_only=True,
+            use_safetensors=True,
+            output_loading_info=True,
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
+        raise _unloadable(entry, str(error)) from error
+    except SafetensorError as error:
+        raise _unloadable(entry, str(error)) from error
+    except RuntimeError as error:  # shapes that do not fit the configuration
+        if "memory" in str(error):
+            raise
+        raise _unloadable(entry, str(error)) from error
+    model, report = loaded
+    _refuse_incomplete(entry, tokenizer, model, report)
+    return tokenizer, model
+
+
+def _refuse_incomplete(entry: ModelEntry, tokenizer: Any, model: Any, report: Any) -> None:
+    missing = sorted(report["missing_keys"]) + sorted(n for n, p in _tensors(model) if p.is_meta)
+    if missing:
+        # transformers would fill them with random numbers and go on
+        raise _unloadable(entry, f"the weight files lack {len(missing)} tensors, as {missing[0]}")
+    if not tokenizer.is_fast:
+        raise _unloadable(entry, "its tokenizer has no tokenizer.json")
+
+
+def _tensors(model: Any) -> list[tuple[str, Any]]:
+    return [*model.named_parameters(), *model.named_buffers()]
+
+
+def _unloadable(entry: ModelEntry, problem: str) -> Unsupported:
+    problem = problem.strip().partition("\n")[0][:300]
+    return Unsupported(
+        f"model {entry.info.model_id} cannot be loaded: {problem}",
+        model_id=entry.info.model_id,
+        problem=problem,
+    )
+
+
+def _eos_ids(model: Any, tokenizer: Any) -> frozenset[int]:
+    sources = (
+        getattr(model.generation_config, "eos_token_id", None),
+        getattr(model.config, "eos_token_id", None),
+        tokenizer.eos_token_id,
+    )
+    ids: set[Any] = set()
+    for source in sources:
+        ids.update(source if isinstance(source, list) else [source])
+    return frozenset(id for id in ids if isinstance(id, int))
+
+
+def _special_ids(tokenizer: Any) -> frozenset[int]:
+    added = {id for id, token in tokenizer.added_tokens_decoder.items() if token.special}
+    return frozenset(added | set(tokenizer.all_special_ids))
