@@ -1,0 +1,87 @@
+"""What REST takes beyond the run request and the shared queries: addresses, parameters, bodies."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from services.errors import InvalidArgument
+from services.runs.queries import (
+    FeatureId,
+    ModelId,
+    Parameters,
+    Position,
+    Query,
+    RowQuery,
+    TopQuery,
+)
+from services.text import storable
+from services.types import Segment
+
+
+class RunPath(BaseModel):
+    """A run's address."""
+
+    request_id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:\-]{0,127}$")
+
+
+class NoParameters(Query):
+    """For endpoints that take none."""
+
+
+class RowsParameters(RowQuery):
+    """Which activation rows; a page of them."""
+
+    limit: int = Field(500, ge=1, le=100_000)
+
+
+class CodeParameters(Query):
+    """In which language."""
+
+    language: Literal["python", "curl"] = "python"
+
+
+class DownloadParameters(Parameters):
+    """What to download; the filters are those of rows and top-features."""
+
+    what: Literal["rows", "top-features", "run"] = "rows"
+    format: Literal["csv", "parquet", "json"] = "csv"
+    sae_id: ModelId | None = None
+    sae_layer: int | None = Field(None, ge=0)
+    feature_id: FeatureId | None = None
+    token_start: Position | None = None
+    token_end: Position | None = None
+    rank_max: int | None = Field(None, ge=1, le=200)
+    segment: Segment | None = None
+    include_special: bool | None = None
+    n: int | None = Field(None, ge=1, le=500)
+    limit: int | None = Field(None, ge=1, le=1_000_000)
+    offset: int | None = Field(None, ge=0, le=2**31)
+
+    def query(self) -> RowQuery | TopQuery | None:
+        """The filters as the query of what is downloaded; None for a whole run.
+
+        Raises:
+            InvalidArgument: a filter that does not apply to it.
+        """
+        given: dict[str, Any] = self.model_dump(exclude={"what", "format"}, exclude_unset=True)
+        if self.what == "rows":
+            return RowQuery.parse(given)
+        if self.what == "top-features":
+            return TopQuery.parse({"n": None} | given)
+        if given:
+            raise InvalidArgument(f"a whole run is not filtered: leave out {', '.join(given)}")
+        return None
+
+
+def _storable(value: Any) -> Any:
+    return storable(value) if isinstance(value, str) else value
+
+
+class NotesBody(BaseModel):
+    """The run's notes, replaced as a whole."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    notes: Annotated[str, BeforeValidator(_storable)] = Field(max_length=10_000, strict=True)
