@@ -1,0 +1,253 @@
+"""Figures of a run: pure functions from values to Plotly, with nothing computed but layout.
+
+Plotly reads a small HTML in every text it draws, so token text is escaped here before it gets in.
+Colours that differ between light and dark come from the template (see figure_theme). The first
+item of a mark's `customdata` says what a click means: the feature in the bars, `[feature,
+position]` in the heat map, the position in the deltas.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from dash import dcc, html
+from plotly.subplots import make_subplots
+
+from components.figure_theme import TEMPLATES
+from components.theme import Scheme
+from services.types import FeatureDeltas, FeatureTimeline, RunView, Segment, Token, TopFeature
+
+# as in assets/actiscope_tokens.js: controls, soft hyphen, bidirectional marks, zero width
+_HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+_SIGNS = {"\n": "⏎", "\r": "␍", "\t": "⇥"}
+_ROW_PX = 24
+_TOKEN_CHARS = 16
+_CONFIG = {"displayModeBar": False, "responsive": True, "scrollZoom": False}
+_LEGEND = {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "itemclick": False}
+_COLOUR_AXIS = {"cmin": 0, "colorbar": {"title": {"text": "activation"}, "len": 1}}
+_FEATURE_AXIS = {"type": "category", "autorange": "reversed"}
+_TOKEN_AXIS = {"type": "category", "showgrid": False, "nticks": 12, "tickangle": -45}
+
+_BAR_HOVER = (
+    "<b>feature %{customdata[0]}</b>  %{customdata[4]}<br>max %{x:.4~g} at position "
+    "%{customdata[3]}<br>mean %{customdata[2]:.4~g} over %{customdata[1]} positions"
+    "<extra></extra>"
+)
+
+
+def graph(id: str | dict[str, Any], figure: go.Figure, *, label: str) -> html.Div:
+    """`figure` in a page, with an accessible name, at the height it asks for."""
+    height = figure.layout.height or 260
+    return html.Div(
+        dcc.Graph(id=id, figure=figure, config=_CONFIG, style={"height": height}),
+        role="figure",
+        className="as-figure",
+        **{"aria-label": label},
+    )
+
+
+def top_feature_bars(
+    top: Sequence[TopFeature],
+    pinned: int | None = None,
+    *,
+    limit: int = 20,
+    scheme: Scheme = "light",
+) -> go.Figure:
+    """The strongest features: bar = maximum, dot = mean, text = positions it fires at."""
+    shown = list(top)[:limit]
+    names = [f"#{feature.feature_id}" for feature in shown]
+    rows = [_bar_data(feature) for feature in shown]
+    bars = go.Bar(
+        x=[feature.max_activation for feature in shown],
+        y=names,
+        orientation="h",
+        name="max",
+        customdata=rows,
+        hovertemplate=_BAR_HOVER,
+        text=[f"  {feature.hits}×" for feature in shown],
+        textposition="outside",
+        cliponaxis=False,
+    )
+    means = go.Scatter(
+        x=[feature.mean_activation for feature in shown],
+        y=names,
+        mode="markers",
+        name="mean",
+        marker={"size": 7, "line": {"width": 0}},
+        customdata=rows,
+        hovertemplate=_BAR_HOVER,
+    )
+    figure = go.Figure([bars, means])
+    _frame_row(figure, names, pinned)
+    figure.update_layout(
+        **_base(scheme, _ROW_PX * max(3, len(shown)) + 64),
+        xaxis={"title": {"text": "activation"}, "rangemode": "tozero"},
+        yaxis=_FEATURE_AXIS | {"showgrid": False},
+        legend=_LEGEND,
+    )
+    return figure
+
+
+def feature_token_heatmap(
+    view: RunView,
+    timeline: FeatureTimeline,
+    features: Sequence[int],
+    *,
+    pinned: int | None = None,
+    selected: int | None = None,
+    segment: Segment | None = None,
+    show_special: bool = False,
+    scheme: Scheme = "light",
+) -> go.Figure:
+    """Features down, tokens across; the pinned feature's row is framed and always present.
+
+    Only the tokens of `segment` (None: all); special ones only with `show_special`. Where a
+    feature does not fire, the cell is empty, not zero.
+    """
+    rows = _rows(features, pinned)
+    kept = _columns(view, timeline, segment, show_special)
+    columns = [token.position for token in kept]
+    values = _matrix(timeline, rows, columns)
+    names = [f"#{feature}" for feature in rows]
+    labels = [token_label(token.position, token.text) for token in kept]
+    figure = go.Figure(_heat(values, labels, names, _cells(rows, columns, values)))
+    _frame_row(figure, names, pinned)
+    _frame_column(figure, columns, selected)
+    figure.update_layout(
+        **_base(scheme, _ROW_PX * max(3, len(rows)) + 96),
+        coloraxis=_COLOUR_AXIS,
+        xaxis=_TOKEN_AXIS,
+        yaxis=_FEATURE_AXIS,
+    )
+    return figure
+
+
+def _heat(values: np.ndarray, labels: list[str], names: list[str], cells: Any) -> go.Heatmap:
+    return go.Heatmap(
+        z=np.where(values == 0, np.float32("nan"), values),
+        x=labels,
+        y=names,
+        coloraxis="coloraxis",
+        customdata=cells,
+        hoverongaps=False,
+        ygap=2,
+        hovertemplate="<b>%{y}</b>  %{z:.4~g}<br>%{x}<extra></extra>",
+    )
+
+
+def deltas_figure(
+    deltas: FeatureDeltas, *, selected: int | None = None, scheme: Scheme = "light"
+) -> go.Figure:
+    """A feature's value by position, and under it its change against the compared value."""
+    points = deltas.points
+    positions = [point.token_position for point in points]
+    labels = [[p.token_position, escape(visible(p.token_str))] for p in points]
+    where = "position %{x} <b>%{customdata[1]}</b><br>"
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.08)
+    value = go.Bar(
+        x=positions,
+        y=[point.activation_value for point in points],
+        customdata=labels,
+        name="activation",
+        hovertemplate=where + "activation %{y:.4~g}<extra></extra>",
+    )
+    change = go.Bar(
+        x=positions,
+        y=[point.delta for point in points],
+        customdata=labels,
+        name="change",
+        hovertemplate=where + "change %{y:+.4~g}<extra></extra>",
+    )
+    figure.add_trace(value, row=1, col=1)
+    figure.add_trace(change, row=2, col=1)
+    figure.update_layout(**_base(scheme, 340), showlegend=False, bargap=0.1)
+    figure.update_yaxes(title_text="activation", row=1, col=1)
+    figure.update_yaxes(title_text="change", row=2, col=1)
+    figure.update_xaxes(title_text="position", row=2, col=1)
+    figure.update_xaxes(showgrid=False)
+    if selected is not None:
+        figure.add_vline(x=selected, line_width=1.5, line_dash="dot")
+    return figure
+
+
+def token_label(position: int, text: str) -> str:
+    """`12 ·cat`: unique along the run, safe for Plotly, short."""
+    text = visible(text)
+    short = text if len(text) <= _TOKEN_CHARS else text[: _TOKEN_CHARS - 1] + "…"
+    return f"{position} {escape(short)}"
+
+
+def visible(text: str) -> str:
+    """Token text with outer spaces and the characters that hide or reorder text shown by signs."""
+    inner = text.strip(" ")
+    left = len(text) - len(text.lstrip(" "))
+    right = len(text) - left - len(inner) if inner else 0
+    shown = "·" * left + inner + "·" * right
+    return _HIDDEN.sub(lambda match: _sign(match[0]), shown)
+
+
+def _sign(character: str) -> str:
+    code = ord(character)
+    return _SIGNS.get(character) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
+
+
+def _rows(features: Sequence[int], pinned: int | None) -> list[int]:
+    return list(dict.fromkeys([*([] if pinned is None else [pinned]), *features]))
+
+
+def _columns(
+    view: RunView, timeline: FeatureTimeline, segment: Segment | None, show_special: bool
+) -> list[Token]:
+    known = view.tokens[: len(timeline.feature_ids)]
+    chosen = [token for token in known if segment is None or token.segment is segment]
+    return [token for token in chosen if show_special or not token.is_special]
+
+
+def _matrix(timeline: FeatureTimeline, rows: list[int], columns: list[int]) -> np.ndarray:
+    values = np.zeros((len(rows), len(columns)), np.float32)  # also right without any row
+    for i, feature in enumerate(rows):
+        values[i] = timeline.values_of(feature)[columns]
+    return values
+
+
+def _bar_data(f: TopFeature) -> list[Any]:
+    return [f.feature_id, f.hits, f.mean_activation, f.argmax_position, escape(f.sae_id)]
+
+
+def _frame_column(figure: go.Figure, columns: list[int], selected: int | None) -> None:
+    if selected not in columns:
+        return
+    at = columns.index(selected)
+    figure.add_shape(
+        type="rect", xref="x", yref="paper", x0=at - 0.5, x1=at + 0.5, y0=0, y1=1, layer="above"
+    )
+
+
+def _cells(rows: list[int], columns: list[int], values: np.ndarray) -> list[list[Any]]:
+    """[feature, position] of each cell that can be clicked: those in which the feature fires."""
+    fires = (values != 0).tolist()
+    return [
+        [[row, column] if fires[i][j] else None for j, column in enumerate(columns)]
+        for i, row in enumerate(rows)
+    ]
+
+
+def _base(scheme: Scheme, height: int) -> dict[str, Any]:
+    return {"template": TEMPLATES[scheme], "height": height, "hovermode": "closest"}
+
+
+def _frame_row(figure: go.Figure, names: list[str], pinned: int | None) -> None:
+    name = f"#{pinned}"
+    if name not in names:
+        return
+    at = names.index(name)
+    figure.add_shape(
+        type="rect", xref="paper", yref="y", x0=0, x1=1, y0=at - 0.5, y1=at + 0.5, layer="below"
+    )
+    figure.update_yaxes(ticktext=[f"<b>{n}</b>" if n == name else n for n in names])
+    figure.update_yaxes(tickmode="array", tickvals=names)

@@ -1,0 +1,28 @@
+"""The ids of what every page has: the shell and the buttons of dialogs."""
+
+from __future__ import annotations
+
+
+class Shell:
+    """Present on every page."""
+
+    PROVIDER = "shell-provider"
+    APP = "shell"
+    NAV = "shell-nav"
+    BURGER = "shell-burger"
+    SCHEME = "shell-scheme"
+    MAIN = "main"
+    NOTICES = "shell-notices"
+    TEMPLATES = "shell-figure-templates"
+    LOCATION = "shell-location"
+    SINK = "shell-sink"  # where clientside effects without a result write nothing
+
+
+def confirm(name: str) -> dict[str, str]:
+    """The confirming button of the modal `name`."""
+    return {"type": "confirm", "name": name}
+
+
+def dismiss(name: str) -> dict[str, str]:
+    """The dismissing button of the modal `name`."""
+    return {"type": "dismiss", "name": name}

@@ -1,0 +1,144 @@
+"""The playground: write a prompt, watch the model write, look at the features."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import Input, Output, State, dcc, html
+from dash.exceptions import PreventUpdate
+
+from components.feedback import empty_state
+from components.runs import recent_runs_list
+from components.shell import page, section
+from pages import clientside
+from pages.callbacks import CallbackSet
+from pages.context import services
+from pages.examples import EXAMPLES
+from pages.form import form, sae_options
+from pages.ids import Form, Panel, example
+from pages.panel import panel
+from pages.view import View
+from services.errors import ActiscopeError
+from services.runs.queries import RunQuery
+from services.runs.request import RunRequest
+
+callbacks = CallbackSet()
+
+PATH = "/"
+_RECENT = 8
+
+
+def layout(**query: Any) -> html.Div:
+    """The page; `?run=` shows that run, `?from=` fills in the form from it."""
+    view = View.parse(query)
+    source = View.parse({"run": query.get("from")}).run
+    start = empty_state(
+        "Nothing run yet",
+        "Write a prompt or take an example, then press Run: the tokens appear here as the model "
+        "writes them, and the features that fired once it is done.",
+        icon_name="playground",
+    )
+    left = [
+        section("Prompt", form(services().models, _request(view.run, source))),
+        section("Recent runs", [html.Div(id=Form.RECENT_ERROR), html.Div(id=Form.RECENT)]),
+        dcc.Store(id=Form.STORE, data=[asdict(one) for one in EXAMPLES]),
+    ]
+    grid = dmc.Grid(
+        [
+            dmc.GridCol(dmc.Stack(left), span={"base": 12, "md": 4}),
+            dmc.GridCol(panel(view, PATH, start), span={"base": 12, "md": 8}),
+        ],
+        gutter="lg",
+    )
+    return page("Playground", grid, intro="Which features fire while a model reads and writes.")
+
+
+def _request(shown: str | None, source: str | None) -> Mapping[str, Any] | None:
+    """The request to fill in. A page that shows a run leaves its drawn seed out."""
+    run_id = source or shown
+    if run_id is None:
+        return None
+    # The panel tells what is wrong with the run; the form is of use without it.
+    with contextlib.suppress(ActiscopeError):
+        request = dict(services().runs.view(run_id).request)
+        return request if source else {**request, "seed": None}
+    return None
+
+
+@callbacks.on(
+    Output(Panel.VIEW, "data", allow_duplicate=True),
+    Input(Form.SUBMISSION, "data"),
+    running=[(Output(Form.RUN, "loading"), True, False)],
+    errors_in=Form.ERROR,
+)
+def submit(submission: Any) -> dict[str, Any]:
+    """Start the run that the form describes and look at it."""
+    if not isinstance(submission, dict):
+        raise PreventUpdate
+    summary = services().runs.start(RunRequest.parse(submission.get("request")))
+    return {"run": summary.request_id}
+
+
+@callbacks.on(
+    Output(Form.RECENT, "children"),
+    Input(Panel.SHOWN, "data"),
+    prevent_initial_call=False,
+    errors_in=Form.RECENT_ERROR,
+)
+def recent(_shown: Any) -> Any:
+    """The newest runs, after each change of the one on the screen."""
+    return recent_runs_list(services().runs.list(RunQuery(limit=_RECENT)).items)
+
+
+@callbacks.on(
+    Output(Form.SAES, "data"),
+    Output(Form.SAES, "value"),
+    Input(Form.MODEL, "value"),
+)
+def offer_saes(model_id: Any) -> tuple[list[dict[str, str]], list[str]]:
+    """The SAEs of the chosen model, all of them chosen."""
+    options = sae_options(services().models, model_id)
+    return options, [option["value"] for option in options]
+
+
+callbacks.clientside(
+    clientside.COLLECT,
+    Output(Form.SUBMISSION, "data"),
+    Input(Form.RUN, "n_clicks"),
+    State(Form.PROMPT, "value"),
+    State(Form.SYSTEM_PROMPT, "value"),
+    State(Form.CHAT_TEMPLATE, "value"),
+    State(Form.MODEL, "value"),
+    State(Form.SAES, "value"),
+    State(Form.TEMPERATURE, "value"),
+    State(Form.TOP_P, "value"),
+    State(Form.TOP_K, "value"),
+    State(Form.MAX_TOKENS, "value"),
+    State(Form.SEED, "value"),
+    State(Form.SAE_TOP_K, "value"),
+    State(Form.SUBMISSION, "data"),
+)
+callbacks.clientside(
+    clientside.BUSY,
+    Output(Form.RUN, "disabled"),
+    Input(Panel.SHOWN, "data"),
+    Input(Panel.VIEW, "data"),
+)
+callbacks.clientside(
+    clientside.KEYS,
+    Output(Form.KEYS, "data"),
+    Input(Form.FORM, "id"),
+    State(Form.RUN, "id"),
+    prevent_initial_call=False,
+)
+callbacks.clientside(
+    clientside.FILL_IN,
+    Output(Form.PROMPT, "value"),
+    Output(Form.CHAT_TEMPLATE, "value"),
+    Input(example(), "n_clicks"),
+    State(Form.STORE, "data"),
+)
