@@ -1,0 +1,91 @@
+"""What holds on every page: reachable, accessible in light and dark, wide and narrow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import DESKTOP, PHONE
+from tests.e2e.screens import Screen
+from tests.servers import Server
+
+pytestmark = pytest.mark.browser
+
+Open = Callable[..., Screen]
+
+
+@pytest.fixture(scope="module")
+def run_id(server: Server) -> str:
+    """A finished run with features."""
+    body = {"prompt": "The cat sat on the mat", "max_tokens": 6, "chat_template": "off"}
+    return server.call("POST", "/api/v1/playground/activations/run", body)[1]["request_id"]
+
+
+def settle(screen: Screen, path: str) -> None:
+    """Wait until all that loads on the page has come."""
+    if "runs/" in path or "run=" in path:
+        screen.finish().features()
+    elif path == "/runs":
+        screen.page.locator("#runs-items > li").first.wait_for()
+    elif path == "/health":
+        screen.page.locator("#health-content").get_by_text("database").first.wait_for()
+    elif path == "/":
+        screen.page.locator("#play-recent a").first.wait_for()
+
+
+PATHS = ("/", "/?run={}&feature=1&token=3", "/runs", "/runs/{}", "/health", "/nothing")
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(open_screen: Open, run_id: str, path: str, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    for viewport in (DESKTOP, PHONE):
+        screen = open_screen(
+            path.format(run_id), viewport=viewport, color_scheme=scheme, bypass_csp=True,
+            reduced_motion="reduce",
+        )  # fmt: skip
+        settle(screen, path)
+        found = axe.run(screen.page).response["violations"]
+        assert [_violation(one) for one in found] == []
+
+
+def _violation(found: dict[str, Any]) -> tuple[str, list[str]]:
+    return found["id"], [node["html"][:200] for node in found["nodes"][:5]]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_no_page_scrolls_sideways_on_a_phone(open_screen: Open, run_id: str, path: str) -> None:
+    screen = open_screen(path.format(run_id), viewport=PHONE)
+    settle(screen, path)
+    width = screen.page.evaluate("document.documentElement.scrollWidth")
+    assert width <= PHONE["width"]
+
+
+def test_every_page_is_reached_by_the_rail(screen: Screen) -> None:
+    for name in ("Runs", "Health", "Playground"):
+        screen.page.get_by_role("navigation").get_by_text(name).click()
+        screen.page.get_by_role("heading", level=1, name=name).wait_for()
+
+
+def test_the_health_page_names_every_part(open_screen: Open) -> None:
+    screen = open_screen("/health")
+    for part in ("database", "model", "demo-l1-res", "device", "memory", "queue", "disk"):
+        screen.page.locator("#health-content").get_by_text(part).first.wait_for()
+    screen.page.get_by_role("button", name="Refresh").click()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/?run=nope&feature=x",
+        "/runs/nope?token=-1",
+        "/runs?status=lost",
+        "/?from=%00",
+        "/a/b?c=%ff",
+    ],
+)
+def test_wrong_addresses_are_answered_by_a_page(open_screen: Open, path: str) -> None:
+    open_screen(path).page.locator("h1").wait_for()
