@@ -1,0 +1,1 @@
+"""Measurements of Actiscope as ratios against named anchors: `python -m benchmarks`."""
