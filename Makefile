@@ -1,0 +1,48 @@
+# Actiscope: `make run` serves the dashboard, `make test` runs the tests. Both set up first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test unit check bench e2e demo clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## make .venv with all that is needed (once; the only step that uses the network)
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or newer is needed"'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+run: setup ## serve the dashboard on http://127.0.0.1:8050
+	$(BIN)/python app.py
+
+test: setup ## all checks and tests (those that need Chromium or PostgreSQL skip where these are missing)
+	$(MAKE) --no-print-directory check
+	$(BIN)/python -m pytest
+
+unit: setup ## the quick tests only
+	$(BIN)/python -m pytest tests/unit tests/pages
+
+e2e: setup ## the tests in a real browser
+	$(BIN)/python -m pytest tests/e2e
+
+check: setup ## style, types of the core, direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup ## measure against the anchors; writes docs/benchmarks.md and benchmarks/results.json
+	$(BIN)/python -m benchmarks
+
+demo: setup ## train the embedded demo anew (about an hour on two cores)
+	$(BIN)/python -m services.demo.build
+
+clean: ## remove .venv and caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
