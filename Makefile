@@ -24,7 +24,7 @@ run: setup ## serve the dashboard on http://127.0.0.1:8050
 
 test: setup ## all checks and tests (those that need Chromium or PostgreSQL skip where these are missing)
 	$(MAKE) --no-print-directory check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 unit: setup ## the quick tests only
 	$(BIN)/python -m pytest tests/unit tests/pages

@@ -11,7 +11,14 @@ import re
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AliasChoices,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.validation import invalid
@@ -23,7 +30,11 @@ class Settings(BaseSettings):
     """The effective settings; every field is set by `ACTISCOPE_<FIELD>`."""
 
     model_config = SettingsConfigDict(
-        env_prefix="ACTISCOPE_", env_file=".env", frozen=True, extra="ignore"
+        env_prefix="ACTISCOPE_",
+        env_file=".env",
+        frozen=True,
+        extra="ignore",
+        populate_by_name=True,
     )
 
     home: Path = Field(
@@ -64,6 +75,32 @@ class Settings(BaseSettings):
     default_model: str = Field(
         "", description="model taken when a request names none; empty: the embedded demo"
     )
+    memory_budget_gb: float = Field(
+        0,
+        ge=0,
+        description="memory that loaded models and SAEs may take together, in GB; the ones used "
+        "longest ago make room; 0: 80 % of the device's memory",
+    )
+    hub_endpoint: str = Field(
+        "https://huggingface.co",
+        validation_alias=AliasChoices("ACTISCOPE_HUB_ENDPOINT", "HF_ENDPOINT"),
+        description="where models and SAEs are downloaded from; HF_ENDPOINT is read as well",
+    )
+    hub_token: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("ACTISCOPE_HUB_TOKEN", "HF_TOKEN"),
+        description="access token for gated and private repositories; HF_TOKEN is read as well",
+    )
+    offline: bool = Field(
+        False,
+        validation_alias=AliasChoices("ACTISCOPE_OFFLINE", "HF_HUB_OFFLINE"),
+        description="download nothing, and say so; HF_HUB_OFFLINE is read as well",
+    )
+    local_roots: str = Field(
+        "",
+        description="folders, separated by commas, below which pages and REST may look for models "
+        "and SAEs to add, besides the data folder; the command line takes any folder",
+    )
     queue_limit: int = Field(
         16, ge=1, le=10_000, description="runs that may wait; one more is answered Busy (429)"
     )
@@ -89,6 +126,18 @@ class Settings(BaseSettings):
         if len(token.get_secret_value()) < 16:
             raise ValueError("ACTISCOPE_AUTH_TOKEN must have at least 16 characters")
         return token
+
+    @field_validator("hub_endpoint")
+    @classmethod
+    def _web_address(cls, url: str) -> str:
+        if not re.fullmatch(r"https?://[A-Za-z0-9.\-]+(:[0-9]{1,5})?(/[\w.\-/]*)?", url):
+            raise ValueError("ACTISCOPE_HUB_ENDPOINT must be an http or https address")
+        return url.rstrip("/")
+
+    @field_validator("hub_token")
+    @classmethod
+    def _no_empty_token(cls, token: SecretStr | None) -> SecretStr | None:
+        return token if token is not None and token.get_secret_value().strip() else None
 
     @field_validator("device")
     @classmethod
@@ -141,6 +190,12 @@ class Settings(BaseSettings):
     def effective_database_url(self) -> str:
         """The database in use: the configured one, or SQLite in the data folder."""
         return self.database_url or f"sqlite:///{self.home / 'actiscope.sqlite'}"
+
+    @property
+    def open_folders(self) -> tuple[Path, ...]:
+        """Folders below which pages and REST may look for models and SAEs."""
+        named = (part.strip() for part in self.local_roots.split(","))
+        return (self.home, *(Path(part).expanduser().resolve() for part in named if part))
 
     @property
     def browser_hosts(self) -> frozenset[str]:

@@ -92,6 +92,20 @@ class Server:
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read() or b"null")
 
+    def start_long_run(self, body: dict[str, Any], tokens: int = 40) -> str:
+        """The id of a run of which at least `tokens` are written and kept, and many to come."""
+        runs = "/api/v1/playground/activations"
+        status, started = self.call("POST", f"{runs}/run", body, {"Prefer": "respond-async"})
+        assert status == 202, started
+        deadline = time.monotonic() + 90
+        while time.monotonic() < deadline:
+            run = self.get(f"{runs}/{started['request_id']}")
+            assert run["status"] in ("queued", "running"), run
+            if len(run["output"]["token_ids"]) >= tokens:
+                return started["request_id"]
+            time.sleep(0.01)
+        raise TimeoutError("the run wrote nothing")
+
     def __enter__(self) -> Server:
         return self.start()
 

@@ -61,6 +61,13 @@ class Screen:
         self.tokens.first.wait_for()
         return self
 
+    def expect(self, locator: Any) -> Any:
+        """Playwright's assertions on it, which wait: a page fills in piece by piece."""
+        from playwright.sync_api import expect
+
+        expect.set_options(timeout=30_000)
+        return expect(locator)
+
     def features(self) -> Screen:
         """Wait until the figures stand."""
         self.bars.first.wait_for()

@@ -29,16 +29,13 @@ def test_tokens_arrive_while_the_model_writes_and_features_follow(
     screen.page.wait_for_function(
         "n => document.querySelectorAll('#run-live .as-tok').length > n", arg=seen
     )
-    screen.finish().features()
-    assert screen.tokens.count() >= seen
+    screen.finish().features().tokens.nth(seen - 1).wait_for()
 
 
 def test_hovering_a_token_names_its_features(screen: Screen) -> None:
     screen.write("The cat sat on the mat").run().finish()
     screen.tokens.nth(2).hover()
-    card = screen.page.locator("#run-strip .as-card")
-    card.wait_for()
-    assert card.locator(".as-card-row").count() > 0
+    screen.page.locator("#run-strip .as-card .as-card-row").first.wait_for()
 
 
 def test_pins_are_in_the_address_and_come_back_with_it(screen: Screen, open_screen: Open) -> None:
@@ -62,10 +59,11 @@ def test_pins_are_in_the_address_and_come_back_with_it(screen: Screen, open_scre
 
     again = open_screen(screen.page.url.removeprefix(screen.base)).finish().features()
     again.page.get_by_text(f"Feature {feature} is pinned").wait_for()
-    assert again.page.locator("#run-strip .as-tok.pinned").count() == 1
+    again.expect(again.page.locator("#run-strip .as-tok.pinned")).to_have_count(1)
+    again.expect(again.page.get_by_role("radio", name="demo-l2-res")).to_be_checked()
+    again.expect(again.page.get_by_role("radio", name="Output")).to_be_checked()
+    again.wait_for_query(**screen.query)
     assert again.query == screen.query
-    assert again.page.get_by_role("radio", name="demo-l2-res").is_checked()
-    assert again.page.get_by_role("radio", name="Output").is_checked()
 
 
 def test_the_strip_works_by_keyboard(screen: Screen) -> None:
@@ -76,7 +74,7 @@ def test_the_strip_works_by_keyboard(screen: Screen) -> None:
     screen.page.wait_for_function("() => new URLSearchParams(location.search).has('token')")
     pinned = int(screen.query["token"])
     screen.page.locator("#run-strip .as-tok.pinned").wait_for()
-    assert screen.page.evaluate("document.activeElement.classList.contains('pinned')")
+    screen.expect(screen.page.locator("#run-strip .as-tok.pinned")).to_be_focused()
     screen.page.keyboard.press("ArrowRight")
     screen.page.keyboard.press(" ")
     screen.wait_for_query(token=str(pinned + 1))
@@ -86,8 +84,7 @@ def test_stopping_keeps_what_was_written(screen: Screen, long_run: Fields) -> No
     screen.write(LONG_PROMPT, long_run).run()
     screen.page.locator("#run-live .as-tok").nth(8).wait_for()
     screen.page.get_by_role("button", name="Stop").click()
-    screen.finish("Cancelled")
-    assert screen.tokens.count() > 4
+    screen.finish("Cancelled").tokens.nth(4).wait_for()
 
 
 def test_reloading_and_a_second_browser_follow_the_same_run(
@@ -101,7 +98,7 @@ def test_reloading_and_a_second_browser_follow_the_same_run(
     screen.finish()
     other.finish()
     assert screen.run_id == other.run_id == run_id
-    assert screen.tokens.all_inner_texts() == other.tokens.all_inner_texts()
+    other.expect(other.tokens).to_have_text(screen.tokens.all_inner_texts(), use_inner_text=True)
 
 
 def test_a_double_click_is_one_run(screen: Screen, server: Server) -> None:
@@ -119,7 +116,7 @@ def test_wrong_values_are_explained_beside_the_form(screen: Screen) -> None:
     screen.page.get_by_role("button", name="Run", exact=True).click()
     screen.page.locator("#play-error").get_by_text("prompt").wait_for()
     screen.write("now it is fine").run().finish()
-    assert screen.page.locator("#play-error [role=alert]").count() == 0
+    screen.expect(screen.page.locator("#play-error [role=alert]")).to_have_count(0)
 
 
 def test_an_example_fills_in_the_form(screen: Screen) -> None:
@@ -145,12 +142,10 @@ def test_the_rows_filter_reaches_the_grid_and_the_address(screen: Screen) -> Non
     screen.write("The cat sat on the mat").run().finish().features()
     screen.page.get_by_label("Rank at most").fill("1")
     screen.wait_for_query(row_rank="1")
-    ranks = screen.page.locator("#run-rows .ag-row [col-id=rank]")
     screen.page.wait_for_function(
         "() => { const cells = [...document.querySelectorAll('#run-rows .ag-row [col-id=rank]')];"
         " return cells.length > 1 && cells.every(cell => cell.textContent === '1'); }"
     )
-    assert ranks.count() > 1
 
 
 def test_hostile_text_stays_text(screen: Screen) -> None:

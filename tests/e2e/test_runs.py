@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -44,9 +44,8 @@ def test_filters_are_in_the_address_and_come_back_with_it(
         "() => document.querySelectorAll('#runs-items > li').length === 1"
     )
     screen.page.reload()
-    items.first.wait_for()
-    assert items.count() == 1
-    assert screen.page.get_by_label("Text in prompt").input_value() == "WöMBAT"
+    screen.expect(items).to_have_count(1)
+    screen.expect(screen.page.get_by_label("Text in prompt")).to_have_value("WöMBAT")
     screen.page.get_by_label("Text in prompt").fill("no such prompt anywhere")
     screen.page.get_by_text("No run passes these filters").wait_for()
 
@@ -56,12 +55,10 @@ def test_older_runs_are_loaded_on_demand(open_screen: Open, made: Callable[..., 
         made(f"paging {i}", max_tokens=1, sae_ids=[])
     screen = open_screen("/runs?text=paging")
     items = screen.page.locator("#runs-items > li")
-    items.nth(49).wait_for()
-    assert items.count() == 50
+    screen.expect(items).to_have_count(50)
     screen.page.get_by_role("button", name="Load older").click()
-    items.nth(51).wait_for()
-    assert items.count() == 52
-    assert not screen.page.get_by_role("button", name="Load older").is_visible()
+    screen.expect(items).to_have_count(52)
+    screen.expect(screen.page.get_by_role("button", name="Load older")).to_be_hidden()
 
 
 def test_notes_are_kept_in_the_list_and_on_the_page(
@@ -73,13 +70,11 @@ def test_notes_are_kept_in_the_list_and_on_the_page(
     screen.page.get_by_text("Kept").wait_for()
     screen.goto(f"/runs/{run_id}").finish()
     notes = screen.page.get_by_label("Notes", exact=True)
-    notes.wait_for()
-    assert notes.input_value() == "seen in the list"
+    screen.expect(notes).to_have_value("seen in the list")
     notes.fill("seen on the page")
     screen.page.get_by_text("Kept").wait_for()
     screen.page.reload()
-    screen.finish()
-    assert screen.page.get_by_label("Notes", exact=True).input_value() == "seen on the page"
+    screen.expect(notes).to_have_value("seen on the page")
 
 
 def test_deleting_asks_first(open_screen: Open, made: Callable[..., str]) -> None:
@@ -112,26 +107,23 @@ def test_running_again_gives_a_new_run_of_the_same_request(
     texts = screen.tokens.all_inner_texts()
     screen.page.get_by_role("button", name="Run again").click()
     screen.page.wait_for_function("id => !location.pathname.endsWith(id)", arg=run_id)
-    screen.finish()
     assert screen.run_id != run_id
-    assert screen.tokens.all_inner_texts() == texts
+    screen.expect(screen.tokens).to_have_text(texts, use_inner_text=True)
 
 
 def test_duplicating_fills_in_the_form(open_screen: Open, made: Callable[..., str]) -> None:
     run_id = made("duplicate me", temperature=0.3, seed=11)
     screen = open_screen(f"/runs/{run_id}").finish()
     screen.page.get_by_text("Duplicate into the form").click()
-    prompt = screen.prompt
-    prompt.wait_for()
-    assert prompt.input_value() == "duplicate me"
-    assert screen.page.get_by_label("Temperature").input_value() == "0.3"
-    assert screen.page.get_by_label("Seed").input_value() == "11"
+    screen.expect(screen.prompt).to_have_value("duplicate me")
+    screen.expect(screen.page.get_by_label("Temperature")).to_have_value("0.3")
+    screen.expect(screen.page.get_by_label("Seed")).to_have_value("11")
 
 
 def test_the_page_of_a_run_says_everything(open_screen: Open, made: Callable[..., str]) -> None:
     screen = open_screen(f"/runs/{made('tell me everything', seed=3)}").finish().features()
     for text in ("Facts", "Provenance", "Request", "As code", "Download"):
-        assert screen.page.get_by_text(text, exact=True).first.is_visible()
+        screen.expect(screen.page.get_by_text(text, exact=True).first).to_be_visible()
     screen.page.get_by_role("tab", name="Provenance").click()
     screen.page.locator("#run-code-provenance", has_text="seed").wait_for()
     screen.page.get_by_role("tab", name="curl").click()
@@ -151,18 +143,17 @@ def test_a_run_cut_by_kill_is_shown_and_runs_again_with_one_click(
 ) -> None:
     body = make_endless(tmp_path / "home")
     with Server(tmp_path / "home", ACTISCOPE_DEVICE="cpu") as server:
-        run_id = start_long_run(server, body)
+        run_id = server.start_long_run(body)
         server.kill()
         server.start()
         context = browser.new_context(viewport={"width": 1280, "height": 900})
         context.set_default_timeout(60_000)
         screen = Screen(context, server.url).goto(f"/runs/{run_id}").finish("Interrupted")
         page = screen.page
-        page.locator("#run-facts .as-facts").wait_for()
-        assert "Interrupted" in page.locator("#run-facts").inner_text()
-        assert screen.tokens.count() >= 20
+        page.locator("#run-facts .as-facts", has_text="Interrupted").wait_for()
+        screen.tokens.nth(19).wait_for()
         page.get_by_role("tab", name="Output").click()
-        assert page.locator("#run-code-output").inner_text().strip()
+        screen.expect(page.locator("#run-code-output")).not_to_have_text(re.compile(r"^\s*$"))
         page.get_by_role("tab", name="curl").click()
         page.locator("#run-code-curl", has_text="Once upon a time").wait_for()
         page.get_by_label("Notes", exact=True).fill("cut short")
@@ -174,21 +165,6 @@ def test_a_run_cut_by_kill_is_shown_and_runs_again_with_one_click(
         screen.finish("Cancelled")
         assert screen.complaints == []
         context.close()
-
-
-def start_long_run(server: Server, body: dict[str, Any], tokens: int = 40) -> str:
-    """A run of which at least `tokens` are written and kept, and many more to come."""
-    runs = "/api/v1/playground/activations"
-    status, started = server.call("POST", f"{runs}/run", body, {"Prefer": "respond-async"})
-    assert status == 202, started
-    deadline = time.monotonic() + 90
-    while time.monotonic() < deadline:
-        run = server.get(f"{runs}/{started['request_id']}")
-        assert run["status"] in ("queued", "running"), run
-        if len(run["output"]["token_ids"]) >= tokens:
-            return started["request_id"]
-        time.sleep(0.05)
-    raise TimeoutError("the run wrote nothing")
 
 
 def test_a_recent_run_opens(open_screen: Open, made: Callable[..., str]) -> None:

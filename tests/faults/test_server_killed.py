@@ -23,22 +23,8 @@ def server(tmp_path, database_url, body):
         yield running
 
 
-def start_long_run(server: Server, body: dict[str, object], tokens: int = 40) -> str:
-    """A run of 400 tokens, of which at least `tokens` are written and kept."""
-    status, started = server.call("POST", f"{RUNS}/run", body, {"Prefer": "respond-async"})
-    assert status == 202
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        run = server.get(f"{RUNS}/{started['request_id']}")
-        assert run["status"] in ("queued", "running"), run
-        if len(run["output"]["token_ids"]) >= tokens:
-            return started["request_id"]
-        time.sleep(0.01)
-    raise TimeoutError("the run wrote nothing")
-
-
 def test_a_run_cut_by_kill_is_interrupted_with_its_text_and_can_run_again(server, body):
-    request_id = start_long_run(server, body)
+    request_id = server.start_long_run(body)
     server.kill()
     server.start()
 
@@ -59,7 +45,7 @@ def test_a_run_cut_by_kill_is_interrupted_with_its_text_and_can_run_again(server
 
 
 def test_a_stopped_server_keeps_what_was_written(server, body):
-    request_id = start_long_run(server, body)
+    request_id = server.start_long_run(body)
     assert server.stop() == 0
     server.start()
     run = server.get(f"{RUNS}/{request_id}")
