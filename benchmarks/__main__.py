@@ -22,6 +22,7 @@ BENCHMARKS = {
     "run_wall": "A stored run against bare generation",
     "strip": "Painting a strip of 2,000 tokens",
     "storage": "Bytes stored per run",
+    "sae_encode": "Encoding with a large SAE",
     "run_list": "The list of a thousand and of a million runs",
 }
 
