@@ -1,0 +1,1 @@
+"""Models and SAEs of this server: registered, described, measured, taken out of use."""
