@@ -9,6 +9,7 @@ from pathlib import Path
 from services.lm.folders import Folders, Problem
 from services.lm.weight_files import broken, revision
 from services.sae.config import CONFIG, WEIGHTS, SaeConfig, check_weights, read_config
+from services.sae.registration import Registration, read_registration
 from services.types import SaeInfo
 
 
@@ -19,6 +20,7 @@ class SaeEntry:
     info: SaeInfo
     path: Path
     config: SaeConfig
+    registration: Registration | None = None  # None where it was put in place by hand
 
     @property
     def capture_name(self) -> str:
@@ -52,11 +54,13 @@ class SaeCatalogue:
 def _read_sae(sae_id: str, path: Path) -> SaeEntry:
     config = read_config(path)
     check_weights(path, config)
-    if not config.model_name:
+    registration = read_registration(path)
+    model_id = (registration.model_id if registration else "") or config.model_name
+    if not model_id:
         raise broken(path / CONFIG, "names no model", "add metadata.model_name")
     info = SaeInfo(
         sae_id=sae_id,
-        model_id=config.model_name,
+        model_id=model_id,
         hook_name=config.hook_name,
         layer=config.layer,
         d_in=config.d_in,
@@ -64,5 +68,6 @@ def _read_sae(sae_id: str, path: Path) -> SaeEntry:
         architecture=config.architecture,
         revision=revision([path / WEIGHTS], hash_large=False),
         neuronpedia_id=config.neuronpedia_id,
+        trained_on=config.model_name,
     )
-    return SaeEntry(info, path, config)
+    return SaeEntry(info, path, config, registration)

@@ -24,6 +24,8 @@ NATIVE = frozenset(
         "skip_transcoder",
         "jumprelu_transcoder",
         "jumprelu_skip_transcoder",
+        "topk_transcoder",  # not of sae-lens: sparsify's transcoders
+        "topk_skip_transcoder",
     }
 )
 BY_SAE_LENS = frozenset({"gated", "temporal", "matching_pursuit"})
@@ -44,7 +46,7 @@ class SaeConfig:
     hf_hook_name: str | None  # the same as a transformers module path, when recorded
     layer: int
     neuronpedia_id: str | None
-    k: int | None  # of topk and abstopk
+    k: int | None  # of topk, abstopk and the topk transcoders
     apply_b_dec_to_input: bool
     rescale_acts_by_decoder_norm: bool
     normalize_activations: str  # none | layer_norm | constant_norm_rescale
@@ -65,11 +67,16 @@ class SaeConfig:
 def read_config(folder: Path) -> SaeConfig:
     """The configuration in `folder`; `Unsupported` says which value cannot be handled."""
     path = folder / CONFIG
-    cfg = _as_version_6(read_json(path))
+    return parse_config(read_json(path), path)
+
+
+def parse_config(raw: Mapping[str, Any], path: Path) -> SaeConfig:
+    """The configuration `raw`, read from `path`, beside which its weights lie."""
+    cfg = as_version_6(raw)
     meta = cfg.get("metadata")
     meta = meta if isinstance(meta, dict) else {}
     architecture = cfg.get("architecture", "standard")
-    if architecture not in NATIVE | BY_SAE_LENS:
+    if not isinstance(architecture, str) or architecture not in NATIVE | BY_SAE_LENS:
         known = ", ".join(sorted(NATIVE | BY_SAE_LENS))
         raise broken(path, f"names the architecture {architecture!r}", f"known are {known}")
     if meta.get("hook_head_index") is not None:
@@ -88,7 +95,7 @@ def read_config(folder: Path) -> SaeConfig:
         hf_hook_name=meta.get("hf_hook_name") or None,
         layer=_layer(path, hook_name, meta),
         neuronpedia_id=meta.get("neuronpedia_id") or None,
-        k=_size(path, cfg, "k") if architecture.endswith("topk") else None,
+        k=_size(path, cfg, "k") if "topk" in architecture else None,
         apply_b_dec_to_input=bool(cfg.get("apply_b_dec_to_input", True))
         and "transcoder" not in architecture,
         rescale_acts_by_decoder_norm=bool(cfg.get("rescale_acts_by_decoder_norm", False)),
@@ -104,7 +111,7 @@ def check_weights(folder: Path, config: SaeConfig) -> None:
     """Raise `Unsupported` unless the weight file has the tensors that `config` calls for."""
     path = folder / WEIGHTS
     specs = read_header(path)
-    for name, shape in _expected(config).items():
+    for name, shape in expected_shapes(config).items():
         spec = specs.get(name)
         if spec is None:
             raise broken(path, f"lacks the tensor {name}", "copy or convert the SAE again")
@@ -121,9 +128,10 @@ def _check_dtypes(path: Path, specs: Mapping[str, TensorSpec]) -> None:
             raise broken(path, f"keeps {name} as {spec.dtype}", "convert it to float or bfloat16")
 
 
-def _expected(config: SaeConfig) -> dict[str, tuple[int, ...]]:
-    if not config.is_native:
-        return {}  # sae-lens checks the tensors of its own architectures
+def expected_shapes(config: SaeConfig) -> dict[str, tuple[int, ...]]:
+    """The tensors that an SAE of this configuration has."""
+    if config.architecture in ("temporal", "matching_pursuit"):
+        return {}  # sae-lens checks the tensors of these architectures
     shapes: dict[str, tuple[int, ...]] = {
         "W_enc": (config.d_in, config.d_sae),
         "b_enc": (config.d_sae,),
@@ -132,13 +140,18 @@ def _expected(config: SaeConfig) -> dict[str, tuple[int, ...]]:
     }
     if config.is_jumprelu:
         shapes["threshold"] = (config.d_sae,)
+    if "skip" in config.architecture:
+        shapes["W_skip"] = (config.d_out, config.d_in)
+    if config.architecture == "gated":
+        del shapes["b_enc"]
+        shapes |= dict.fromkeys(("b_gate", "b_mag", "r_mag"), (config.d_sae,))
     return shapes
 
 
-def _as_version_6(cfg: dict[str, Any]) -> dict[str, Any]:
+def as_version_6(cfg: Mapping[str, Any]) -> dict[str, Any]:
     """Configurations of sae-lens before 6 keep everything on one level under older names."""
     if isinstance(cfg.get("metadata"), dict):
-        return cfg
+        return dict(cfg)
     old = {"hook_point": "hook_name", "hook_point_head_index": "hook_head_index"}
     flat = {old.get(key, key): value for key, value in cfg.items()}
     kind = flat.get("activation_fn_str", flat.get("activation_fn"))
@@ -188,6 +201,8 @@ def _hook_name(path: Path, meta: Mapping[str, Any]) -> str:
 def _layer(path: Path, hook_name: str, meta: Mapping[str, Any]) -> int:
     number = re.search(r"(?:^|\.)(\d+)(?:\.|$)", hook_name)
     layer = int(number[1]) if number else meta.get("hook_layer")
+    if hook_name == "hook_embed":
+        layer = 0
     if not isinstance(layer, int):
         raise broken(path, f"has a hook_name without a layer ({hook_name!r})", "correct it")
     return layer

@@ -79,7 +79,7 @@ CONFIGS = {
     "topk without k": ({"architecture": "topk"}, "no usable k"),
     "no hook": ({"metadata": {"model_name": "tiny"}}, "no hook_name"),
     "no layer": (
-        {"metadata": {"model_name": "tiny", "hook_name": "hook_embed"}},
+        {"metadata": {"model_name": "tiny", "hook_name": "hook_pos_embed"}},
         "without a layer",
     ),
     "no model": ({"metadata": {"hook_name": "blocks.1.hook_resid_post"}}, "names no model"),
@@ -165,8 +165,8 @@ def test_a_file_that_broke_after_listing_is_refused_at_loading(tmp_path):
 
 def test_a_gated_sae_without_its_gate_is_refused_by_name(tmp_path):
     tiny.save_sae(tmp_path, "bad", architecture="gated")
-    with pytest.raises(Unsupported, match="refused by sae-lens"):
-        load_sae(SaeCatalogue([tmp_path]).get("bad"), torch.device("cpu"))
+    with pytest.raises(Unsupported, match="lacks the tensor b_gate"):
+        SaeCatalogue([tmp_path]).get("bad")
 
 
 def test_an_unknown_sae_is_answered_with_what_there_is(tmp_path):

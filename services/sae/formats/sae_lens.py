@@ -1,0 +1,121 @@
+"""sae-lens: `cfg.json` and `sae_weights.safetensors`, before and since version 6.
+
+Training checkpoints too: BatchTopK and Matryoshka become the JumpReLU SAEs that sae-lens saves
+them as, with the threshold that was learnt and the decoder's lengths folded in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from services.lm.weight_files import TensorSpec, broken
+from services.sae.config import CONFIG, WEIGHTS, as_version_6, expected_shapes, parse_config
+from services.sae.formats.arrays import read_specs
+from services.sae.formats.building import Draft, found, part
+from services.sae.formats.found import FoundSae, Part, Step
+from services.sae.formats.place import Place
+
+_BATCH = ("batchtopk", "matryoshka_batchtopk")
+_META = (
+    "model_name", "hook_name", "hf_hook_name", "hook_name_out", "hf_hook_name_out", "hook_layer",
+    "hook_head_index", "model_class_name", "model_from_pretrained_kwargs", "prepend_bos",
+    "exclude_special_tokens", "neuronpedia_id", "context_size", "seqpos_slice", "dataset_path",
+    "training_architecture", "l0", "num_dead_features",
+)  # fmt: skip
+_KEPT = (
+    "d_in", "d_sae", "d_out", "k", "rescale_acts_by_decoder_norm", "n_heads", "n_attn_layers",
+    "bottleneck_factor", "sae_diff_type", "kval_topk", "tied_weights", "residual_threshold",
+    "max_iterations", "activation_normalization_factor",
+)  # fmt: skip
+
+
+def claims(place: Place) -> tuple[str, ...]:
+    """The weight files of this layout."""
+    return (WEIGHTS,) if place.file(CONFIG) and place.file(WEIGHTS) else ()
+
+
+def read(place: Place, name: str) -> FoundSae:
+    """The SAE of the folder."""
+    file, scaler = place.folder / name, place.file("activation_scaler.json")
+    raw = _overridden(as_version_6(place.json(CONFIG)), place)
+    meta = raw["metadata"]
+    is_batch = raw.get("architecture") in _BATCH
+    cfg = _config(raw, "jumprelu" if is_batch else raw.get("architecture", "standard"))
+    cfg["metadata"].setdefault("hook_name", meta.get("hf_hook_name") or "blocks.0.unknown")
+    parsed = parse_config({**raw, **cfg}, place.folder / CONFIG)
+    cfg["normalize_activations"] = parsed.normalize_activations
+    specs = read_specs(file)
+    if is_batch:
+        parts = _of_batch_top_k(file, specs, raw)
+        cfg["rescale_acts_by_decoder_norm"] = False
+    else:
+        parts = {n: part(file, specs, n) for n in expected_shapes(parsed) or specs}
+    if not meta.get("hook_name"):
+        cfg["metadata"].pop("hook_name")
+    return found(
+        place,
+        Draft(
+            format="sae_lens",
+            weights=(file,),
+            config=cfg,
+            parts=parts,
+            others=(place.folder / CONFIG, scaler),
+            scale=parsed.input_scale,
+            published={"l0": meta.get("l0")},
+            ones=((file, "scaling_factor"),) if "scaling_factor" in specs else (),
+        ),
+    )
+
+
+def _overridden(raw: dict[str, Any], place: Place) -> dict[str, Any]:
+    """With the scale and the normalisation of the catalogue, which `parse_config` reads."""
+    scale, mode = place.said("norm_scaling_factor"), place.said("normalize_activations")
+    if mode is not None:
+        raw["normalize_activations"] = mode
+    if scale is not None:
+        raw["norm_scaling_factor"] = scale
+    return raw
+
+
+def _config(raw: Mapping[str, Any], architecture: Any) -> dict[str, Any]:
+    """What of the configuration is known to the run-time format; training settings are left out."""
+    meta = {k: raw["metadata"][k] for k in _META if raw["metadata"].get(k) is not None}
+    hook = meta.get("hook_name")
+    default = "hook_z" if isinstance(hook, str) and "hook_z" in hook else "none"
+    return {
+        "architecture": architecture,
+        **{name: raw[name] for name in _KEPT if raw.get(name) is not None},
+        "apply_b_dec_to_input": raw.get("apply_b_dec_to_input", True),
+        "reshape_activations": raw.get("reshape_activations") or default,
+        "metadata": meta,
+    }
+
+
+def _of_batch_top_k(
+    file: Path, specs: Mapping[str, TensorSpec], raw: Mapping[str, Any]
+) -> dict[str, Part]:
+    names = ("W_enc", "b_enc", "W_dec", "b_dec")
+    parts = {name: part(file, specs, name) for name in names}
+    if "topk_threshold" not in specs:
+        raise broken(file, "lacks the tensor topk_threshold", "save it again with sae-lens")
+    d_sae, dtype = parts["b_enc"].shape[-1], parts["b_enc"].dtype
+    steps = [Step("above", 0.0), Step("spread", d_sae)]
+    if raw.get("rescale_acts_by_decoder_norm", True):
+        norm = {"W_enc": 1.0, "b_enc": 1.0, "W_dec": -1.0}
+        parts |= {n: replace(parts[n], steps=(Step("norm", p),)) for n, p in norm.items()}
+        scale = parse_scale(raw, file)
+        steps.append(Step("scale", 1 / scale))
+    parts["threshold"] = part(file, specs, "topk_threshold", *steps, dtype=dtype)
+    return parts
+
+
+def parse_scale(raw: Mapping[str, Any], file: Path) -> float:
+    """The scale of the inputs that the weights still lack."""
+    neutral = {
+        "architecture": "jumprelu",
+        "metadata": {**raw["metadata"], "hook_name": "blocks.0.hook_resid_post"},
+    }
+    return parse_config({**raw, **neutral}, file.parent / CONFIG).input_scale
