@@ -11,10 +11,24 @@ import dash
 import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, dcc, html
 
-from components import feedback, figures, grids, health, runs, token_strip
+from components import (
+    entries,
+    feedback,
+    figures,
+    grids,
+    health,
+    models,
+    offers,
+    runs,
+    saes,
+    tasks,
+    token_strip,
+    verdicts,
+)
+from components.preflight_figures import preflight_figures
 from components.shell import NavItem, app_shell, connect, page, section
 from components.theme import INDEX_STRING
-from services.types import RunStatus
+from services.types import EntryState, RunStatus, TaskStatus, Verdict
 from tests.unit.components.made import (
     HOSTILE,
     make_deltas,
@@ -24,6 +38,15 @@ from tests.unit.components.made import (
     make_summary,
     make_top,
     make_view,
+)
+from tests.unit.components.made_registry import (
+    make_candidates,
+    make_catalogue,
+    make_info,
+    make_model,
+    make_report,
+    make_sae,
+    make_task,
 )
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
@@ -112,8 +135,40 @@ def _rest() -> list[object]:
     ]
 
 
+def _registry() -> list[object]:
+    report = make_report(Verdict.BROKEN)
+    unusable = make_sae(None, 4, state=EntryState.UNUSABLE, problem=HOSTILE[0])
+    cards = [make_sae(), make_sae(Verdict.BROKEN, 2), make_sae(None, 3, is_stale=True), unusable]
+    large = make_model(memory_bytes=32_000_000_000, problem=HOSTILE[0])
+    button = dmc.Button("Unload", size="xs", variant="default")
+    add = dmc.Button("Add", size="xs")
+    final = make_task(TaskStatus.FAILED, error_code="NOT_FOUND", error_message="No repository")
+    shown = [
+        ("SAEs", saes.sae_table(cards)),
+        ("No SAEs", saes.empty_saes(False, add)),
+        ("SAE", saes.sae_facts(make_sae(), "https://hub.example")),
+        ("Models", [models.model_card(card, [button]) for card in (make_model(), large)]),
+        ("Model", models.model_facts(make_model(), "https://hub.example")),
+        ("Verdict", verdicts.verdict_summary(report, stale=True)),
+        ("Reasons", verdicts.findings_list(report.findings)),
+        ("No reasons", verdicts.findings_list(())),
+        ("Measured", verdicts.metrics_table(report)),
+        ("Conditions", verdicts.conditions_list(report)),
+        ("History", verdicts.history_table([report, make_report()])),
+        *((title, figures.graph(f"p-{i}", figure, label=label))
+          for i, (title, label, figure) in enumerate(preflight_figures(report))),
+        ("Task", [tasks.task_progress(make_task()), tasks.task_progress(final)]),
+        ("Catalogue", offers.catalogue_results(make_catalogue(), lambda _: add)),
+        ("Found", [offers.candidate_choice("found", make_candidates()),
+                   offers.candidate_problems(make_candidates())]),
+        ("Links", [saes.neuronpedia(make_info()), entries.state_badge(EntryState.READY)]),
+    ]  # fmt: skip
+    return [section(title, drawn) for title, drawn in shown]
+
+
 def _layout() -> object:
-    return page("Gallery", [*_strips(), *_figures(), *_rest()], intro="Every component, made data.")
+    parts = [*_strips(), *_figures(), *_registry(), *_rest()]
+    return page("Gallery", parts, intro="Every component, made data.")
 
 
 def _callbacks(app: Dash) -> None:
