@@ -77,10 +77,10 @@ class Folders(Generic[Entry]):
 
     def _entry(self, id: str, path: Path) -> Entry | Problem:
         try:
-            stamp = tuple(sorted(_stamp(file) for file in path.iterdir()))
+            seen = stamp(path)
             cached = self._cache.get(path)
-            if cached is None or cached[0] != stamp:
-                cached = self._cache[path] = (stamp, self._judge(id, path))
+            if cached is None or cached[0] != seen:
+                cached = self._cache[path] = (seen, self._judge(id, path))
             return cached[1]
         except OSError as error:
             return Problem(id, path, f"the folder {path.name} cannot be read ({error.strerror})")
@@ -92,6 +92,11 @@ class Folders(Generic[Entry]):
             return self._read(id, path)
         except Unsupported as error:
             return Problem(id, path, error.message)
+
+
+def stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Name, size and time of each file: another value when the folder's content has changed."""
+    return tuple(sorted(_stamp(file) for file in folder.iterdir()))
 
 
 def _stamp(file: Path) -> tuple[str, int, int]:

@@ -49,6 +49,12 @@ def load_model(
     )
 
 
+def weight_bytes(model: torch.nn.Module) -> int:
+    """What the parameters and buffers of `model` take, tied ones once."""
+    tensors = {id(t): t for _, t in _tensors(model)}
+    return sum(t.numel() * t.element_size() for t in tensors.values())
+
+
 def _refuse_too_large(entry: ModelEntry, device: torch.device, dtype: torch.dtype) -> None:
     needed = (entry.info.n_params or 0) * dtype.itemsize
     free = memory(device)["free"]
