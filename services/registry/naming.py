@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Container, Iterable
 from pathlib import Path
 
 from services.errors import InvalidArgument
@@ -84,7 +84,7 @@ def sae_id_of(
     return f"{folder}/{inside}" if inside else folder
 
 
-def free_id(wanted: str, taken: Collection[str]) -> str:
+def free_id(wanted: str, taken: Container[str]) -> str:
     """`wanted`, or with the first number behind it that makes it free."""
     if wanted not in taken:
         return wanted

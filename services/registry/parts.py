@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from services.lm.catalogue import ModelCatalogue
 from services.registry.index import Index
+from services.registry.places import Turns
 from services.registry.tasks import Tasks
 from services.sae.catalogue import SaeCatalogue
 from services.settings import Settings
@@ -35,6 +36,7 @@ class Parts:
     default_model: str
     demo: Path
     any_folder: bool = False
+    turns: Turns = field(default_factory=Turns)
 
     @cached_property
     def hub(self) -> Hub:

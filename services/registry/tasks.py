@@ -44,6 +44,7 @@ class Job:
     title: str
     key: str
     lane: str = ADDING
+    about: frozenset[tuple[str, str]] = frozenset()  # ("models" or "saes", id)
     task_id: str = field(default_factory=lambda: uuid.uuid4().hex)
     created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     status: TaskStatus = TaskStatus.QUEUED
@@ -175,6 +176,12 @@ class Tasks:
     def active(self) -> tuple[TaskView, ...]:
         """Those under way."""
         return tuple(view for view in self.all() if not view.status.is_final)
+
+    def about(self, kind: str, id: str) -> tuple[str, ...]:
+        """Titles of the tasks under way that work with it."""
+        with self._lock:
+            jobs = [job for job in self._jobs.values() if not job.status.is_final]
+        return tuple(job.title for job in jobs if (kind, id) in job.about)
 
     def cancel(self, task_id: str) -> TaskView:
         """Stop the task; what it has registered stays. A finished one stays as it is."""

@@ -1,0 +1,42 @@
+"""Downloading a repository's files into the folder where an interrupted download resumes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from services.registry.parts import Parts
+from services.registry.places import download_folder
+from services.registry.tasks import Job, Stopped
+
+if TYPE_CHECKING:
+    from services.hub import RepoListing
+
+
+@contextmanager
+def turn(parts: Parts, listing: RepoListing, job: Job) -> Iterator[Path]:
+    """The commit's download folder, for this task alone."""
+    folder = download_folder(parts.settings.home, listing.repo_id, listing.revision)
+    with parts.turns.turn(folder, job):
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
+
+
+def download(parts: Parts, listing: RepoListing, paths: Sequence[str], job: Job) -> Path:
+    """The folder with the files, complete and verified.
+
+    Raises:
+        Stopped: the task was cancelled; what has arrived stays for the next time.
+    """
+    from services.hub import Stopped as HubStopped
+
+    folder = download_folder(parts.settings.home, listing.repo_id, listing.revision)
+    sizes = {file.path: file.size for file in listing.files}
+    job.begin("downloading", sum(sizes.get(path) or 0 for path in paths), "bytes")
+    try:
+        parts.hub.download(listing, paths, folder, job.progress, job.should_stop)
+    except HubStopped:
+        raise Stopped from None
+    return folder

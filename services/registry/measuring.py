@@ -1,0 +1,169 @@
+"""Measuring SAEs with their models, and loading models, in the engine's thread."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from services.errors import ActiscopeError, NotFound
+from services.registry.fresh import is_stale
+from services.registry.naming import same_model
+from services.registry.parts import Parts
+from services.registry.tasks import MEASURING, Job, Stopped
+from services.types import EntryState, ModelCard, PreflightReport, SaeCard, TaskView
+
+log = logging.getLogger(__name__)
+
+
+def start(parts: Parts, card: SaeCard, model_id: str | None) -> TaskView:
+    """A task that measures the SAE.
+
+    Raises:
+        NotFound: the SAE or the model is not here.
+        Busy: too many tasks are under way.
+    """
+    sae_id = card.info.sae_id
+    model = model_id or card.info.model_id
+    parts.saes.get(sae_id)
+    if not is_here(parts, model):
+        raise NotFound(
+            f"SAE {sae_id} is for {model}, which is not on this server: add the model first "
+            "(page Models, or `actiscope model add`), or name another with model_id",
+            model_id=model,
+        )
+    job = Job(
+        kind="preflight",
+        title=f"Preflight of {sae_id} with {model}",
+        key=f"preflight {sae_id} {model}",
+        lane=MEASURING,
+        about=frozenset({("saes", sae_id), ("models", model)}),
+    )
+
+    def work(job: Job) -> None:
+        measure(parts, job, sae_id, model)
+        job.results.append(sae_id)
+
+    return parts.tasks.start(job, work)
+
+
+def load(parts: Parts, card: ModelCard) -> TaskView:
+    """A task that brings the model into memory."""
+    model_id = card.info.model_id
+    parts.models.get(model_id)
+    if card.state is EntryState.DELETED:
+        raise NotFound(f"model {model_id} was deleted: restore it first", id=model_id)
+    job = Job(
+        kind="load_model",
+        title=f"Load {model_id}",
+        key=f"load {model_id}",
+        lane=MEASURING,
+        about=frozenset({("models", model_id)}),
+    )
+
+    def work(job: Job) -> None:
+        job.begin("loading")
+        parts.tasks.on_engine(job, lambda: parts.residents.model(model_id))
+        job.results.append(model_id)
+
+    return parts.tasks.start(job, work)
+
+
+def measure(parts: Parts, job: Job, sae_id: str, model_id: str) -> PreflightReport:
+    """The report, kept in the table.
+
+    Raises:
+        Stopped: the task was cancelled.
+        ActiscopeError: model or SAE cannot be loaded.
+    """
+    entry = parts.saes.get(sae_id)
+    published = entry.registration.published if entry.registration else {}
+    on_this = was_trained_on(parts, entry.info.trained_on, model_id)
+
+    def work() -> PreflightReport:
+        from services.sae.preflight import preflight
+
+        with parts.residents.hold(model_id, (sae_id,)):
+            job.begin("loading")
+            lm, sae = parts.residents.model(model_id), parts.residents.sae(sae_id)
+            job.begin("measuring", unit="tokens")
+            report = preflight(
+                lm,
+                sae,
+                entry,
+                published=published,
+                trained_on_this=on_this,
+                progress=job.progress,
+                should_stop=job.should_stop,
+            )
+        if report is None:
+            raise Stopped
+        return report
+
+    job.begin("waiting")
+    report = parts.tasks.on_engine(job, work)
+    parts.index.known()  # a preflight needs the row of its SAE
+    parts.store.keep_preflight(report)
+    parts.index.changed()
+    return report
+
+
+def measure_all(parts: Parts, job: Job, sae_ids: Iterable[str]) -> None:
+    """Measure those whose model is here and that nobody has measured; failures are problems."""
+    for sae_id in sae_ids:
+        info = parts.saes.get(sae_id).info
+        if not is_here(parts, info.model_id):
+            job.problems.append(
+                f"{sae_id} is registered, and not measured: its model {info.model_id} is not on "
+                "this server; add it, and the SAE is measured then"
+            )
+            continue
+        if is_measured(parts, sae_id):
+            continue
+        try:
+            measure(parts, job, sae_id, info.model_id)
+        except ActiscopeError as error:
+            job.problems.append(f"{sae_id} is registered, but cannot be measured: {error.message}")
+
+
+def is_measured(parts: Parts, sae_id: str) -> bool:
+    """Whether there is a preflight of the weights that are there now, with its present model."""
+    info = parts.saes.get(sae_id).info
+    report = parts.index.known().reports.get(sae_id)
+    if report is None or report.model_id != info.model_id:
+        return False
+    return not is_stale(report, info.revision, parts.models.get(info.model_id).info.revision)
+
+
+def is_here(parts: Parts, model_id: str) -> bool:
+    """Whether the model can be used on this server."""
+    usable = {entry.info.model_id for entry in parts.models.list()}
+    return model_id in usable and model_id not in parts.index.deleted("models")
+
+
+def was_trained_on(parts: Parts, trained_on: str, model_id: str) -> bool | None:
+    """Whether the SAE's publisher names this model; None where no name is given."""
+    if not trained_on:
+        return None
+    names = dict(parts.model_names()).get(model_id, ())
+    return any(same_model(trained_on, name) for name in (model_id, *names))
+
+
+def measure_demo(parts: Parts) -> None:
+    """Start measuring the demo's SAEs that nobody has measured; never raises."""
+    try:
+        for entry in parts.saes.list():
+            if parts.is_demo(entry.path) and not is_measured(parts, entry.info.sae_id):
+                job = Job(
+                    kind="preflight",
+                    title=f"Preflight of {entry.info.sae_id} with {entry.info.model_id}",
+                    key=f"preflight {entry.info.sae_id} {entry.info.model_id}",
+                    lane=MEASURING,
+                )
+                parts.tasks.start(job, lambda job, id=entry.info.sae_id: _demo(parts, job, id))  # type: ignore[misc]
+    except ActiscopeError as error:
+        log.info("the demo's SAEs are not measured now: %s", error)
+
+
+def _demo(parts: Parts, job: Job, sae_id: str) -> None:
+    measure(parts, job, sae_id, parts.saes.get(sae_id).info.model_id)
+    job.results.append(sae_id)

@@ -1,0 +1,96 @@
+"""Taking out of use, for now or for good, and what speaks against it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from services.errors import Conflict, NotFound
+from services.registry.index import Kind
+from services.registry.parts import Parts
+from services.registry.places import remove
+from services.types import EntryState, ModelCard, SaeCard
+
+_WHAT = {"models": "model", "saes": "SAE"}
+
+
+def dependents(parts: Parts, kind: Kind, id: str) -> tuple[str, ...]:
+    """What would miss it, one sentence each; what is under way first."""
+    known = parts.index.known()
+    found = list(in_use(parts, kind, id))
+    runs = (known.model_runs if kind == "models" else known.sae_runs).get(id, 0)
+    if runs:
+        found.append(f"{runs} stored run{'s' if runs > 1 else ''} used it")
+    if kind == "models":
+        deleted = known.deleted("saes")
+        saes = [e.info.sae_id for e in parts.saes.list(id) if e.info.sae_id not in deleted]
+        found += [f"SAE {sae_id} is for it" for sae_id in saes]
+    return tuple(found)
+
+
+def in_use(parts: Parts, kind: Kind, id: str) -> tuple[str, ...]:
+    """Runs and tasks that work with it now."""
+    runs = (f"run {run_id} is under way" for run_id in parts.store.active(kind, id))
+    tasks = (f"{title!r} is under way" for title in parts.tasks.about(kind, id))
+    return (*runs, *tasks)
+
+
+def remove_model(parts: Parts, card: ModelCard, with_files: bool) -> None:
+    """Offer the model no more, or forget it with its files."""
+    model_id = card.info.model_id
+    if model_id == parts.default_model:
+        raise Conflict(
+            f"{model_id} is the default model: set ACTISCOPE_DEFAULT_MODEL to another one first",
+            id=model_id,
+        )
+    _remove(parts, "models", card, model_id, with_files)
+    parts.residents.unload_model(model_id)
+
+
+def remove_sae(parts: Parts, card: SaeCard, with_files: bool) -> None:
+    """Offer the SAE no more, or forget it with its files."""
+    _remove(parts, "saes", card, card.info.sae_id, with_files)
+    parts.residents.unload_sae(card.info.sae_id)
+
+
+def restore(parts: Parts, kind: Kind, id: str, state: EntryState) -> None:
+    """Offer it again; what is not deleted stays as it is."""
+    if state is EntryState.DELETED:
+        parts.store.set_deleted(kind, id, None)
+        parts.index.changed()
+
+
+def _remove(parts: Parts, kind: Kind, card: ModelCard | SaeCard, id: str, with_files: bool) -> None:
+    what = f"{_WHAT[kind]} {id}"
+    reasons = dependents(parts, kind, id) if with_files else in_use(parts, kind, id)
+    if reasons:
+        remedy = "delete without the files to take it out of use" if with_files else "try later"
+        raise Conflict(
+            f"{what} cannot be deleted{' with its files' * with_files}: {'; '.join(reasons[:20])}; "
+            f"{remedy}",
+            id=id,
+            dependents=list(reasons),
+        )
+    if not with_files:
+        parts.store.set_deleted(kind, id, datetime.now(UTC))
+    else:
+        _remove_files(parts, kind, card, id, what)
+        parts.store.forget(kind, id)
+    parts.index.changed()
+
+
+def _remove_files(parts: Parts, kind: Kind, card: ModelCard | SaeCard, id: str, what: str) -> None:
+    if card.state is EntryState.MISSING:
+        return
+    root = parts.settings.home / kind
+    folder = root / id
+    if parts.is_demo(parts.demo / kind / id) and (parts.demo / kind / id).exists():
+        raise Conflict(
+            f"{what} is part of Actiscope and its files stay; delete it without them", id=id
+        )
+    if not (folder.is_symlink() or folder.exists()):
+        raise NotFound(f"{what} has no files in the data folder", id=id)
+    if not folder.parent.resolve().is_relative_to(root.resolve()):
+        raise Conflict(
+            f"the files of {what} lie outside of the data folder: remove them by hand", id=id
+        )
+    remove(folder)
