@@ -14,12 +14,12 @@ from services.errors import ActiscopeError, Conflict, Unsupported
 from services.lm.catalogue import ModelCatalogue, ModelEntry, refuse_code
 from services.lm.weight_files import read_json
 from services.registry.downloading import download, turn
+from services.registry.jobs import Job
 from services.registry.measuring import is_here, measure_all
 from services.registry.naming import check_id, free_id, matching_model, model_id_of
 from services.registry.parts import Parts
 from services.registry.places import check_open, is_free, put, readable_place, staging
 from services.registry.requests import AddModel
-from services.registry.tasks import Job
 from services.sae.catalogue import SaeEntry
 from services.sae.registration import Registration, SourceFile, write_registration
 from services.types import Source, TaskView

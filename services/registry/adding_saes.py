@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from services.errors import ActiscopeError, Conflict, Unsupported
+from services.registry.jobs import Job
 from services.registry.measuring import measure_all
 from services.registry.naming import check_id, free_id, matching_model, sae_id_of
 from services.registry.offers import Offer, offers, refuse_unusable, sha256, source_file
 from services.registry.parts import Parts
 from services.registry.places import is_free, put, readable_place, staging
 from services.registry.requests import AddSaes
-from services.registry.tasks import Job
 from services.sae.catalogue import SaeCatalogue, SaeEntry
 from services.sae.config import WEIGHTS
 from services.sae.registration import Registration, write_registration

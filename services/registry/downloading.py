@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from services.registry.jobs import Job, Stopped
 from services.registry.parts import Parts
 from services.registry.places import download_folder
-from services.registry.tasks import Job, Stopped
 
 if TYPE_CHECKING:
     from services.hub import RepoListing

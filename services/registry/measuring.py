@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 from services.errors import ActiscopeError, NotFound
 from services.registry.fresh import is_stale
+from services.registry.jobs import MEASURING, Job, Stopped
 from services.registry.naming import same_model
 from services.registry.parts import Parts
-from services.registry.tasks import MEASURING, Job, Stopped
 from services.types import EntryState, ModelCard, PreflightReport, SaeCard, TaskView
 
 log = logging.getLogger(__name__)

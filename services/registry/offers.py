@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from services.errors import ActiscopeError, InvalidArgument, Unsupported
 from services.registry.downloading import download, turn
+from services.registry.jobs import Job
 from services.registry.looking import chosen, look_at
 from services.registry.parts import Parts
 from services.registry.places import readable_place
 from services.registry.requests import AddSaes
-from services.registry.tasks import Job
 from services.sae.registration import SourceFile
 from services.types import Source
 
@@ -40,8 +40,11 @@ class Offer:
     hashes: Mapping[Path, str] = field(default_factory=dict)  # where they are known already
 
 
-def _offers(parts: Parts, request: AddSaes, job: Job, failed: _Failed) -> Iterator[Sequence[Offer]]:
-    """The SAEs asked for, on this machine; while they are used, nobody else downloads there."""
+def offers(parts: Parts, request: AddSaes, job: Job, failed: Note) -> Iterator[Sequence[Offer]]:
+    """The SAEs asked for, on this machine; while they are used, nobody else downloads there.
+
+    A catalogue entry that cannot be had is told to `failed`, and the others follow.
+    """
     if request.source == Source.LOCAL:
         yield _local_offers(parts, request, job)
     elif request.source == Source.HUGGINGFACE:

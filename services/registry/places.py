@@ -18,7 +18,7 @@ from pathlib import Path
 
 from services.errors import Conflict, InvalidArgument, NotFound, ResourceExhausted, Unavailable
 from services.registry.index import Kind
-from services.registry.tasks import Job
+from services.registry.jobs import Job
 from services.settings import Settings
 
 _ADDING, _REMOVED = ".adding-", ".removed-"
