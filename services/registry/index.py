@@ -102,12 +102,12 @@ class Index:
         """Ids that are not offered."""
         return self.lately().deleted(kind)
 
-    def verdict(self, sae: SaeInfo) -> Verdict | None:
-        """Of the newest preflight of these weights with the SAE's model."""
+    def verdict(self, sae: SaeInfo, model_revision: str | None) -> Verdict | None:
+        """Of the SAE's newest preflight with its model, while neither has changed."""
         report = self.lately().reports.get(sae.sae_id)
         if report is None or report.model_id != sae.model_id:
             return None
-        return None if is_stale(report, sae.revision, None) else report.verdict
+        return None if is_stale(report, sae.revision, model_revision) else report.verdict
 
 
 def model_record(entry: ModelEntry) -> ModelRecord:

@@ -2,38 +2,81 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
+from typing import Literal, Protocol
 
 from services.errors import InvalidArgument, NotFound, Unsupported
 from services.lm.catalogue import ModelCatalogue, ModelEntry
 from services.sae.catalogue import SaeCatalogue, SaeEntry
-from services.types import ModelInfo, SaeInfo
+from services.types import ModelInfo, SaeInfo, Verdict
+
+Kind = Literal["models", "saes"]
+
+
+class Marks(Protocol):
+    """What folders do not say: the registry's index."""
+
+    def deleted(self, kind: Kind) -> Collection[str]:
+        """Ids that were taken out of use."""
+
+    def verdict(self, sae: SaeInfo, model_revision: str | None) -> Verdict | None:
+        """Of the SAE's newest preflight with its model, while neither has changed."""
+
+
+class NoMarks:
+    """Without tables: all that is in the folders is in use, and nothing was measured."""
+
+    def deleted(self, kind: Kind) -> Collection[str]:
+        """None."""
+        return ()
+
+    def verdict(self, sae: SaeInfo, model_revision: str | None) -> Verdict | None:
+        """None."""
+        return None
 
 
 class Catalogue:
     """Models with the SAEs that fit them."""
 
-    def __init__(self, models: ModelCatalogue, saes: SaeCatalogue, default_model: str) -> None:
+    def __init__(
+        self,
+        models: ModelCatalogue,
+        saes: SaeCatalogue,
+        default_model: str,
+        marks: Marks | None = None,
+    ) -> None:
         self._models = models
         self._saes = saes
         self._default_model = default_model
+        self._marks = marks or NoMarks()
+
+    @property
+    def default_model(self) -> str:
+        """The model of a run that names none."""
+        return self._default_model
 
     def models(self) -> tuple[ModelInfo, ...]:
-        """Every model with its SAEs, the default one first."""
-        infos = [
-            replace(entry.info, saes=tuple(e.info for e in self._saes.list(entry.info.model_id)))
-            for entry in self._models.list()
-        ]
+        """Every model with its SAEs, the default one first; what was deleted is left out."""
+        gone, gone_saes = self._marks.deleted("models"), self._marks.deleted("saes")
+        entries = [entry for entry in self._models.list() if entry.info.model_id not in gone]
+        saes: dict[str, list[SaeInfo]] = {entry.info.model_id: [] for entry in entries}
+        revisions = {entry.info.model_id: entry.info.revision for entry in entries}
+        for sae in self._saes.list():
+            model_id = sae.info.model_id
+            if model_id in saes and sae.info.sae_id not in gone_saes:
+                saes[model_id].append(self._judged(sae.info, revisions[model_id]))
+        infos = [replace(e.info, saes=tuple(saes[e.info.model_id])) for e in entries]
         infos.sort(key=lambda info: (info.model_id != self._default_model, info.model_id))
         return tuple(infos)
 
     def sae(self, sae_id: str) -> SaeInfo:
-        """The SAE of that id.
+        """The SAE of that id, with its verdict.
 
         Raises:
             NotFound: there is none; the message lists those that are there.
         """
-        return self.sae_entry(sae_id).info
+        return self._judged(self.sae_entry(sae_id).info, None)
 
     def sae_entry(self, sae_id: str) -> SaeEntry:
         """The SAE with its place on disk."""
@@ -45,8 +88,9 @@ class Catalogue:
 
     def problems(self) -> tuple[tuple[str, str], ...]:
         """Folders that hold no usable model or SAE, each with the reason."""
-        found = (*self._models.problems(), *self._saes.problems())
-        return tuple((problem.id, problem.reason) for problem in found)
+        models = [p for p in self._models.problems() if p.id not in self._marks.deleted("models")]
+        saes = [p for p in self._saes.problems() if p.id not in self._marks.deleted("saes")]
+        return tuple((problem.id, problem.reason) for problem in (*models, *saes))
 
     def resolve(
         self,
@@ -57,21 +101,45 @@ class Catalogue:
     ) -> tuple[str, tuple[str, ...]]:
         """The model and SAEs that a request means; what it does not name is the default.
 
+        SAEs that a preflight found broken are used only where they are named.
+
         Raises:
-            NotFound: no such model or SAE.
+            NotFound: no such model or SAE, or it was deleted.
             Unsupported: an SAE was made for another model.
             InvalidArgument: an SAE is named twice, or lies at another layer than asked for.
         """
-        model = self._models.get(model_id or self._default_model).info.model_id
+        info = self._models.get(model_id or self._default_model).info
+        model = info.model_id
+        self._check_in_use("models", [model])
         named = sae_ids if sae_ids is not None else (sae_id,) if sae_id else None
         if named is None:
-            infos = [entry.info for entry in self._saes.list(model)]
+            infos = self._offered(info)
         else:
             infos = [self.sae(name) for name in named]
+            self._check_in_use("saes", named)
         self._check_fit(model, infos)
         if sae_layer is not None:
             infos = self._at_layer(model, infos, sae_layer, strict=named is not None)
         return model, tuple(info.sae_id for info in infos)
+
+    def _offered(self, model: ModelInfo) -> list[SaeInfo]:
+        gone = self._marks.deleted("saes")
+        found = [e.info for e in self._saes.list(model.model_id) if e.info.sae_id not in gone]
+        judged = [self._judged(info, model.revision) for info in found]
+        return [info for info in judged if info.verdict is not Verdict.BROKEN]
+
+    def _judged(self, info: SaeInfo, model_revision: str | None) -> SaeInfo:
+        return replace(info, verdict=self._marks.verdict(info, model_revision))
+
+    def _check_in_use(self, kind: Kind, ids: Collection[str]) -> None:
+        what, command = ("model", "model") if kind == "models" else ("SAE", "sae")
+        for id in ids:
+            if id in self._marks.deleted(kind):
+                raise NotFound(
+                    f"{what} {id} was deleted: restore it on the page of {what}s, or with "
+                    f"`actiscope {command} restore {id}`",
+                    id=id,
+                )
 
     @staticmethod
     def _check_fit(model: str, infos: list[SaeInfo]) -> None:

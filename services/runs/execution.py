@@ -67,17 +67,22 @@ class Engine:
         outcome = Outcome()
         started = time.monotonic()
         try:
-            run.phase = "loading model"
-            lm = self._residents.model(str(request.model_id))
-            run.provenance = outcome.provenance = self._provenance(lm, request)
-            prompt_ids = _read_prompt(request, run, lm, outcome)
-            _write_text(request, run, lm, prompt_ids, outcome)
-            self._read_features(request, run, lm, outcome)
+            with self._residents.hold(str(request.model_id), request.sae_ids or ()):
+                self._execute(request, run, outcome)
             outcome.status = _final_status(run, outcome)
         except Exception as error:  # the worker's edge: the run must end with a reason
             _keep_failure(as_product_error(error), run, outcome)
         outcome.provenance["duration_s"] = round(time.monotonic() - started, 4)
         return outcome
+
+    def _execute(self, request: RunRequest, run: RunInProgress, outcome: Outcome) -> None:
+        """What was written and read so far is in `outcome`, also when this raises."""
+        run.phase = "loading model"
+        lm = self._residents.model(str(request.model_id))
+        run.provenance = outcome.provenance = self._provenance(lm, request)
+        prompt_ids = _read_prompt(request, run, lm, outcome)
+        _write_text(request, run, lm, prompt_ids, outcome)
+        self._read_features(request, run, lm, outcome)
 
     def extract(
         self, model_id: str, sae_ids: Sequence[str], token_ids: list[int], top_k: int
@@ -88,12 +93,13 @@ class Engine:
             InvalidArgument: the model has no such token, or reads no sequence that long.
             ActiscopeError: an SAE failed.
         """
-        lm = self._residents.model(model_id)
-        _check_sequence(lm, token_ids)
-        tokens = _tokens(lm, token_ids, [i in lm.special_ids for i in token_ids])
-        counted = [not t.is_special for t in tokens]
-        self.load(model_id, sae_ids)
-        outcomes = self._reader.read(lm, sae_ids, token_ids, counted, top_k)
+        with self._residents.hold(model_id, sae_ids):
+            lm = self._residents.model(model_id)
+            _check_sequence(lm, token_ids)
+            tokens = _tokens(lm, token_ids, [i in lm.special_ids for i in token_ids])
+            counted = [not t.is_special for t in tokens]
+            self.load(model_id, sae_ids)
+            outcomes = self._reader.read(lm, sae_ids, token_ids, counted, top_k)
         return tuple(o.timeline for o in outcomes), tokens
 
     def _read_features(

@@ -117,6 +117,7 @@ class FeatureReader:
             "revision": sae.info.revision,
             "architecture": sae.info.architecture,
             "d_sae": sae.info.d_sae,
+            "verdict": self.catalogue.sae(sae.info.sae_id).verdict,
             "hook_name": sae.info.hook_name,
             "path": str(entry.path),
             "module": names[id(point.module)],

@@ -49,7 +49,7 @@ class RunRequest(BaseModel):
     collect_activations: bool = Field(True, strict=True, description="false: text only")
     inline_sae: bool = Field(True, strict=True, description="false: text only")
     sae_ids: tuple[ModelId, ...] | None = Field(
-        None, max_length=50, description="SAEs to apply; default: every SAE of the model"
+        None, max_length=50, description="SAEs to apply; default: all of the model but broken ones"
     )
     sae_id: ModelId | None = Field(None, description="one SAE, as an alternative to `sae_ids`")
     sae_layer: int | None = Field(
