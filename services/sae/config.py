@@ -84,7 +84,8 @@ def parse_config(raw: Mapping[str, Any], path: Path) -> SaeConfig:
     hook_name = _hook_name(path, meta)
     d_in = _size(path, cfg, "d_in")
     mode, scale = _normalisation(path, cfg, meta)
-    centred = (meta.get("model_from_pretrained_kwargs") or {}).get("center_writing_weights")
+    kwargs = meta.get("model_from_pretrained_kwargs")
+    centred = isinstance(kwargs, dict) and kwargs.get("center_writing_weights")
     return SaeConfig(
         architecture=architecture,
         d_in=d_in,
@@ -212,6 +213,6 @@ def _size(path: Path, cfg: Mapping[str, Any], name: str) -> int:
     value = cfg.get(name)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 2**31:
         raise broken(path, f"has no usable {name}", "copy or convert the SAE again")
     return value

@@ -6,7 +6,8 @@ ever unpickled. A layout is a module of this package and a line of `looking.LAYO
 """
 
 from services.sae.formats.found import FoundSae, Hints, Looked
-from services.sae.formats.looking import ACCEPTED, look, wanted_files
+from services.sae.formats.listing import grouped, wanted_files
+from services.sae.formats.looking import ACCEPTED, look
 from services.sae.formats.writing import convert
 
-__all__ = ["ACCEPTED", "FoundSae", "Hints", "Looked", "convert", "look", "wanted_files"]
+__all__ = ["ACCEPTED", "FoundSae", "Hints", "Looked", "convert", "grouped", "look", "wanted_files"]

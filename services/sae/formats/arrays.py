@@ -44,18 +44,34 @@ def read_values(path: Path, name: str) -> Tensor:
     """One array of the file, in the dtype it is kept in."""
     import torch
 
+    values, dtype = _read(path, name)
+    tensor = torch.from_numpy(values)
+    return tensor.view(torch.bfloat16) if dtype == "BF16" else tensor
+
+
+def read_number(path: Path, name: str) -> float:
+    """The one number of a small array; nothing imports torch for it."""
+    values, dtype = _read(path, name)
+    if values.size != 1:
+        raise broken(path, f"has {values.size} numbers in {name} where one is due", "copy it again")
+    if dtype == "BF16":
+        values = (values.astype(np.uint32) << 16).view(np.float32)
+    return float(values.flat[0])
+
+
+def _read(path: Path, name: str) -> tuple[np.ndarray[Any, Any], str]:
+    """The array, and its dtype in safetensors' words; BF16 comes as its bits."""
     if path.suffix == ".npz":
-        return torch.from_numpy(npz.read_values(path, name))
+        return npz.read_values(path, name), ""
     spec, begin = read_specs(path)[name], _offsets(path)[name]
     if spec.dtype not in _NUMPY:
         raise broken(path, f"keeps {name} as {spec.dtype}", "convert it to float or bfloat16")
     values = np.empty(spec.numel, _NUMPY[spec.dtype])
     with path.open("rb") as file:
         file.seek(begin)
-        if file.readinto(memoryview(values).cast("B")) != values.nbytes:
+        if values.size and file.readinto(memoryview(values).cast("B")) != values.nbytes:
             raise broken(path, "became shorter while it was read", "copy it again")
-    tensor = torch.from_numpy(values)
-    return (tensor.view(torch.bfloat16) if spec.dtype == "BF16" else tensor).reshape(spec.shape)
+    return values.reshape(spec.shape), spec.dtype
 
 
 def is_pickle(start: bytes) -> bool:

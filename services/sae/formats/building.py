@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,7 +22,7 @@ _TOP_LEVEL = (
     "architecture", "d_in", "d_sae", "d_out", "k", "apply_b_dec_to_input", "normalize_activations",
     "rescale_acts_by_decoder_norm", "reshape_activations",
 )  # fmt: skip
-_UNKNOWN_HOOK = "blocks.0.hook_resid_post"  # for checks while the real one is still to be said
+UNKNOWN_HOOK = "blocks.0.hook_resid_post"  # for checks while the real one is still to be said
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ def found(place: Place, draft: Draft) -> FoundSae:
     meta = cfg["metadata"]
     parts = _folded(draft.parts, draft.scale, draft.out_scale)
     named = {"model_id": meta.get("model_name"), "hook_name": _hook(meta)}
-    checked = {**cfg, "metadata": {**meta, "hook_name": named["hook_name"] or _UNKNOWN_HOOK}}
+    _check_plain(cfg, draft.weights[0])
+    checked = {**cfg, "metadata": {**meta, "hook_name": named["hook_name"] or UNKNOWN_HOOK}}
     _check(checked, parts, draft.weights[0])
     cfg["dtype"] = _DTYPES[parts["W_enc"].dtype]
     return FoundSae(
@@ -127,7 +130,8 @@ def _with_overrides(cfg: Mapping[str, Any], place: Place) -> dict[str, Any]:
     merged, meta = dict(cfg), dict(cfg["metadata"])
     given = place.hints.overrides.get("config_overrides")
     for name, value in given.items() if isinstance(given, Mapping) else ():
-        (merged if name in _TOP_LEVEL else meta)[name] = value
+        if value != "expected_average_only_in":  # its scale is folded into the parts
+            (merged if name in _TOP_LEVEL else meta)[name] = value
     meta["neuronpedia_id"] = place.said("neuronpedia_id") or meta.get("neuronpedia_id")
     meta["model_name"] = meta.get("model_name") or place.said("model_name", "model") or ""
     meta["sae_lens_version"] = FORMAT_VERSION
@@ -156,6 +160,18 @@ def _with_scale(steps: tuple[Step, ...], value: float) -> tuple[Step, ...]:
     return (*steps[:at], Step("scale", value), *steps[at:])
 
 
+def _check_plain(cfg: Mapping[str, Any], file: Path) -> None:
+    meta = cfg["metadata"]
+    for name in ("model_name", "hook_name", "neuronpedia_id"):
+        value = meta.get(name)
+        if value is not None and (not isinstance(value, str) or len(value) > 200):
+            raise broken(file, f"comes with a {name} that is no short text", "correct it")
+    try:
+        json.dumps(cfg, allow_nan=False)
+    except (ValueError, TypeError, RecursionError):
+        raise broken(file, "comes with NaN in its configuration", "correct it") from None
+
+
 def _check(cfg: Mapping[str, Any], parts: Mapping[str, Part], file: Path) -> None:
     shapes = expected_shapes(parse_config(cfg, file))
     for name, shape in shapes.items():
@@ -182,5 +198,6 @@ def _published(place: Place, stated: Mapping[str, float | None]) -> dict[str, fl
         for name, value in values.items()
         if isinstance(value, (int, float))
         and not isinstance(value, bool)
+        and math.isfinite(value)
         and value not in unknown.get(name, ())
     }

@@ -38,8 +38,8 @@ class Part:
 
     shape: tuple[int, ...]  # as written
     dtype: str  # as written, in safetensors' words
-    file: Path | None = None  # None: all values are `fill`
-    name: str = ""  # in `file`
+    file: Path | None = None
+    name: str = ""  # in `file`; without one, all values are `fill`
     fill: float = 0.0
     steps: tuple[Step, ...] = ()
 

@@ -8,14 +8,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.errors import Unsupported
-from services.sae.formats import sae_lens
+from services.lm.weight_files import broken
+from services.sae.formats import (
+    bare,
+    dictionary_learning,
+    gemma_scope,
+    gemma_scope_2,
+    llama_scope,
+    sae_lens,
+    sparsify,
+    transcoders,
+)
+from services.sae.formats.arrays import PICKLES, how_to_convert, is_pickle
 from services.sae.formats.found import FoundSae, Hints, Looked
 from services.sae.formats.place import Place
 from services.types import Candidate
 
 _DEPTH = 6
 _FOLDERS_MAX = 20_000
-_PICKLES_MAX = 100  # of those that are listed with the way to convert them
 
 
 @dataclass(frozen=True)
@@ -27,14 +37,51 @@ class Layout:
     """Names of the weight files in the folder that are laid out so, relative to it."""
     read: Callable[[Place, str], FoundSae]
     """The SAE whose weights are in the named file; `Unsupported` says what is wrong with it."""
+    is_whole: bool = True  # whether other files of the same folder are its accessories
 
 
-LAYOUTS: dict[str, Layout] = {
+LAYOUTS: dict[str, Layout] = {  # the first that claims a file has it
     "sae_lens": Layout(
         "cfg.json + sae_weights.safetensors (sae-lens, before and since version 6)",
         sae_lens.claims,
         sae_lens.read,
     ),
+    "sparsify": Layout("cfg.json + sae.safetensors (sparsify)", sparsify.claims, sparsify.read),
+    "llama_scope": Layout(
+        "hyperparams.json + checkpoints/final.safetensors (Llama Scope)",
+        llama_scope.claims,
+        llama_scope.read,
+    ),
+    "llama_scope_r1": Layout(
+        "config.json + sae_weights.safetensors (Llama Scope R1)",
+        llama_scope.claims_later,
+        llama_scope.read_later,
+    ),
+    "gemma_scope": Layout("params.npz (Gemma Scope)", gemma_scope.claims, gemma_scope.read),
+    "gemma_scope_2": Layout(
+        "config.json + params.safetensors (Gemma Scope 2)",
+        gemma_scope_2.claims,
+        gemma_scope_2.read,
+        is_whole=False,
+    ),
+    "dictionary_learning": Layout(
+        "config.json + ae.safetensors (dictionary_learning)",
+        dictionary_learning.claims,
+        dictionary_learning.read,
+    ),
+    "mwhanna_transcoder": Layout(
+        "config.yaml + layer_N.safetensors (transcoders)",
+        transcoders.claims,
+        transcoders.read,
+        is_whole=False,
+    ),
+    "mntss_clt_layer_transcoder": Layout(
+        "W_enc_N.safetensors + W_dec_N.safetensors (cross-layer transcoders)",
+        transcoders.claims_cross_layer,
+        transcoders.read_cross_layer,
+        is_whole=False,
+    ),
+    "bare": Layout("any .safetensors with W_enc and W_dec", bare.claims, bare.read, is_whole=False),
 }
 ACCEPTED = {name: layout.looks_like for name, layout in LAYOUTS.items()}
 
@@ -46,6 +93,8 @@ def look(path: Path, hints: Hints = Hints()) -> Looked:  # noqa: B008  # frozen
     """
     if not path.exists():
         raise Unsupported(f"there is no {path}: check the path", path=str(path))
+    if path.is_file() and (refusal := _pickled(path)):
+        raise refusal
     root = path if path.is_dir() else path.parent
     found: list[FoundSae] = []
     problems: list[Candidate] = []
@@ -74,20 +123,43 @@ def _places(root: Path, hints: Hints, depth: int) -> Iterator[Place]:
 
 
 def _in_place(place: Place, taken: set[Path]) -> Iterator[FoundSae | Candidate]:
-    for layout in LAYOUTS.values():
-        for name in layout.claims(place):
-            if place.folder / name in taken:
-                continue
-            taken.add(place.folder / name)
-            try:
-                sae = layout.read(place, name)
-                taken |= set(sae.files)
-                yield sae
-            except Unsupported as error:
-                yield Candidate(place.path_of(name), "", 0, problem=error.message)
-            except OSError as error:
-                problem = f"{name} cannot be read ({error.strerror})"
-                yield Candidate(place.path_of(name), "", 0, problem=problem)
+    try:
+        for layout in LAYOUTS.values():
+            names = [n for n in layout.claims(place) if place.folder / n not in taken]
+            for name in names:
+                taken.add(place.folder / name)
+                yield _read(layout, place, name, taken)
+            if names and layout.is_whole:
+                return
+        for name in place.files(r".*\.\w+"):
+            if refusal := _pickled(place.folder / name):
+                yield Candidate(place.path_of(name), "", 0, problem=refusal.message)
+    except OSError as error:
+        problem = f"{place.folder.name} cannot be read ({error.strerror})"
+        yield Candidate(place.path, "", 0, problem=problem)
+
+
+def _read(layout: Layout, place: Place, name: str, taken: set[Path]) -> FoundSae | Candidate:
+    try:
+        sae = layout.read(place, name)
+    except Unsupported as error:
+        return Candidate(place.path_of(name), "", 0, problem=error.message)
+    taken |= set(sae.files)
+    return sae
+
+
+def _pickled(file: Path) -> Unsupported | None:
+    """The refusal of a pickle, known by its name or by its first bytes."""
+    if file.suffix.lower() in PICKLES:
+        return broken(file, "is a pickle", how_to_convert(file))
+    if file.suffix in (".json", ".safetensors", ".npz"):
+        return None  # judged where they are read
+    try:
+        with file.open("rb") as opened:
+            is_one = is_pickle(opened.read(2))
+    except OSError:
+        return None
+    return broken(file, "is a pickle, whatever its name", how_to_convert(file)) if is_one else None
 
 
 def _only(looked: Looked, file: Path) -> Looked:
@@ -107,8 +179,3 @@ def _nothing(path: Path, problems: tuple[Candidate, ...]) -> Unsupported:
     return Unsupported(
         f"no SAE in {path.name}: there is {there}. Accepted are {accepted}", found=names[:100]
     )
-
-
-def wanted_files(paths: list[str] | tuple[str, ...]) -> tuple[str, ...]:
-    """Of the files of a repository, those that `look` would read."""
-    return tuple(p for p in paths if p.endswith((".json", ".safetensors", ".npz", ".yaml")))

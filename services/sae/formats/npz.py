@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -59,9 +60,9 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
-    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, KeyError) as error:
+    except (zipfile.BadZipFile, OSError, EOFError, LookupError, ValueError) as error:
         raise broken(path, f"is no readable .npz ({str(error)[:80]})", "copy it again") from None
-    except (RuntimeError, zlib.error) as error:
+    except (RuntimeError, zlib.error, lzma.LZMAError) as error:
         raise broken(path, f"is damaged ({str(error)[:80]})", "copy it again") from None
 
 

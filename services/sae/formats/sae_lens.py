@@ -11,10 +11,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from services.lm.weight_files import TensorSpec, broken
-from services.sae.config import CONFIG, WEIGHTS, as_version_6, expected_shapes, parse_config
+from services.lm.weight_files import TensorSpec
+from services.sae.config import (
+    CONFIG,
+    WEIGHTS,
+    SaeConfig,
+    as_version_6,
+    expected_shapes,
+    parse_config,
+)
 from services.sae.formats.arrays import read_specs
-from services.sae.formats.building import Draft, found, part
+from services.sae.formats.building import UNKNOWN_HOOK, Draft, found, part
 from services.sae.formats.found import FoundSae, Part, Step
 from services.sae.formats.place import Place
 
@@ -41,20 +48,16 @@ def read(place: Place, name: str) -> FoundSae:
     """The SAE of the folder."""
     file, scaler = place.folder / name, place.file("activation_scaler.json")
     raw = _overridden(as_version_6(place.json(CONFIG)), place)
-    meta = raw["metadata"]
     is_batch = raw.get("architecture") in _BATCH
     cfg = _config(raw, "jumprelu" if is_batch else raw.get("architecture", "standard"))
-    cfg["metadata"].setdefault("hook_name", meta.get("hf_hook_name") or "blocks.0.unknown")
-    parsed = parse_config({**raw, **cfg}, place.folder / CONFIG)
+    parsed = _parsed({**raw, **cfg}, place.folder / CONFIG)
     cfg["normalize_activations"] = parsed.normalize_activations
     specs = read_specs(file)
     if is_batch:
-        parts = _of_batch_top_k(file, specs, raw)
+        parts = _of_batch_top_k(file, specs, raw, parsed.input_scale)
         cfg["rescale_acts_by_decoder_norm"] = False
     else:
         parts = {n: part(file, specs, n) for n in expected_shapes(parsed) or specs}
-    if not meta.get("hook_name"):
-        cfg["metadata"].pop("hook_name")
     return found(
         place,
         Draft(
@@ -64,10 +67,18 @@ def read(place: Place, name: str) -> FoundSae:
             parts=parts,
             others=(place.folder / CONFIG, scaler),
             scale=parsed.input_scale,
-            published={"l0": meta.get("l0")},
+            published={"l0": cfg["metadata"].get("l0")},
             ones=((file, "scaling_factor"),) if "scaling_factor" in specs else (),
         ),
     )
+
+
+def _parsed(raw: Mapping[str, Any], path: Path) -> SaeConfig:
+    """As it is read at run time; the hook name may still be missing."""
+    meta = raw["metadata"]
+    if not meta.get("hook_name") and not meta.get("hf_hook_name"):
+        meta = {**meta, "hook_name": UNKNOWN_HOOK}
+    return parse_config({**raw, "metadata": meta}, path)
 
 
 def _overridden(raw: dict[str, Any], place: Place) -> dict[str, Any]:
@@ -95,27 +106,14 @@ def _config(raw: Mapping[str, Any], architecture: Any) -> dict[str, Any]:
 
 
 def _of_batch_top_k(
-    file: Path, specs: Mapping[str, TensorSpec], raw: Mapping[str, Any]
+    file: Path, specs: Mapping[str, TensorSpec], raw: Mapping[str, Any], scale: float
 ) -> dict[str, Part]:
     names = ("W_enc", "b_enc", "W_dec", "b_dec")
     parts = {name: part(file, specs, name) for name in names}
-    if "topk_threshold" not in specs:
-        raise broken(file, "lacks the tensor topk_threshold", "save it again with sae-lens")
-    d_sae, dtype = parts["b_enc"].shape[-1], parts["b_enc"].dtype
-    steps = [Step("above", 0.0), Step("spread", d_sae)]
+    steps = [Step("above", 0.0), Step("spread", parts["b_enc"].shape[-1])]
     if raw.get("rescale_acts_by_decoder_norm", True):
         norm = {"W_enc": 1.0, "b_enc": 1.0, "W_dec": -1.0}
         parts |= {n: replace(parts[n], steps=(Step("norm", p),)) for n, p in norm.items()}
-        scale = parse_scale(raw, file)
-        steps.append(Step("scale", 1 / scale))
-    parts["threshold"] = part(file, specs, "topk_threshold", *steps, dtype=dtype)
-    return parts
-
-
-def parse_scale(raw: Mapping[str, Any], file: Path) -> float:
-    """The scale of the inputs that the weights still lack."""
-    neutral = {
-        "architecture": "jumprelu",
-        "metadata": {**raw["metadata"], "hook_name": "blocks.0.hook_resid_post"},
-    }
-    return parse_config({**raw, **neutral}, file.parent / CONFIG).input_scale
+        steps.append(Step("scale", 1 / scale))  # the decoder's lengths are divided by it too
+    dtype = parts["b_enc"].dtype
+    return {**parts, "threshold": part(file, specs, "topk_threshold", *steps, dtype=dtype)}

@@ -147,7 +147,7 @@ class _Tensors:
         dtype = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16}.get(
             part.dtype, torch.bfloat16
         )
-        if part.file is None:
+        if not part.name:
             tensor = torch.full(part.shape, part.fill, dtype=torch.float32)
         else:
             tensor = self._read(part)
