@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from services.errors import InvalidArgument
+from services.errors import InvalidArgument, Unsupported
 from services.lm.device import memory_guard, use_threads
-from services.lm.hooks import HookPoint, resolve
+from services.lm.hooks import HookPoint, input_of, output_of, resolve
 from services.lm.language_model import LanguageModel
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ def _forward(
 ) -> dict[str, Tensor]:
     read: dict[str, Tensor] = {}
 
-    def keep(name: str, activations: Tensor) -> None:
-        read[name] = activations[0].clone()
+    def keep(name: str, activations: Any) -> None:
+        read[name] = points[name].read(_rows(name, activations, len(token_ids))).clone()
         if len(read) == len(points):
             raise _AllRead
 
@@ -57,16 +57,30 @@ def _forward(
             ids = torch.tensor([token_ids], device=lm.device)
             lm.model.base_model(input_ids=ids, use_cache=False)
         except _AllRead:
-            pass
-    return read
+            return read
+    missing = ", ".join(name for name in points if name not in read)
+    raise Unsupported(f"{lm.info.model_id} does not compute {missing} when it reads a text")
 
 
-def _register(point: HookPoint, name: str, keep: Callable[[str, Tensor], None]) -> Any:
+def _rows(name: str, activations: Any, n: int) -> Tensor:
+    """One vector per token, [n, width]."""
+    if isinstance(activations, torch.Tensor):
+        if activations.ndim == 3 and activations.shape[:2] == (1, n):
+            return activations[0]
+        if activations.ndim == 2 and len(activations) == n:  # some modules flatten the batch
+            return activations
+    shape = list(getattr(activations, "shape", [])) or type(activations).__name__
+    raise Unsupported(
+        f"{name} gives {shape}, not one vector for each of {n} tokens", hook_name=name
+    )
+
+
+def _register(point: HookPoint, name: str, keep: Callable[[str, Any], None]) -> Any:
     def before(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        keep(name, args[0] if args else kwargs["hidden_states"])
+        keep(name, input_of(args, kwargs))
 
     def after(_: Any, __: Any, output: Any) -> None:
-        keep(name, output[0] if isinstance(output, tuple) else output)
+        keep(name, output_of(output))
 
     if point.side == "input":
         return point.module.register_forward_pre_hook(before, with_kwargs=True)
