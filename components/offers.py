@@ -66,7 +66,9 @@ def neuronpedia_url(entry: CatalogueEntry) -> str | None:
     ).neuronpedia_url()  # fmt: skip
 
 
-def candidate_choice(id: str, candidates: Sequence[Candidate]) -> dmc.CheckboxGroup:
+def candidate_choice(
+    id: str | dict[str, Any], candidates: Sequence[Candidate]
+) -> dmc.CheckboxGroup:
     """The SAEs that were found, grouped by directory, all of them chosen."""
     usable = [one for one in candidates if one.problem is None]
     groups = [_group(name, list(found)) for name, found in groupby(usable, key=_directory)]

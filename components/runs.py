@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 import dash_mantine_components as dmc
 from dash import dcc, html
 
+from components.entries import sae_href
 from components.feedback import copyable, empty_state
 from components.icons import icon
 from services.types import LiveRun, RunStatus, RunSummary, RunView
@@ -56,7 +58,7 @@ def run_facts(view: RunView) -> html.Dl:
     facts = [
         ("Status", status_badge(summary.status)),
         ("Model", summary.model_id),
-        ("SAEs", ", ".join(summary.sae_ids) or "none"),
+        ("SAEs", _sae_links(summary.sae_ids)),
         ("Tokens", f"{summary.prompt_tokens:,} read, {summary.output_tokens:,} written"),
         ("Features", f"{summary.unique_features_count:,} different"),
         ("Sampling", sampling),
@@ -69,6 +71,11 @@ def run_facts(view: RunView) -> html.Dl:
     return html.Dl(
         [html.Div([html.Dt(term), html.Dd(value)]) for term, value in facts], className="as-facts"
     )
+
+
+def _sae_links(sae_ids: Sequence[str]) -> Any:
+    links = [html.Li(dcc.Link(sae_id, href=sae_href(sae_id))) for sae_id in sae_ids]
+    return html.Ul(links, className="as-name-list") if links else "none"
 
 
 def live_progress(live: LiveRun) -> html.Div:

@@ -6,6 +6,8 @@ components are compared before they are written, so that rendering never looks l
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from typing import Final
 
 RUN_OF_VIEW: Final = """
@@ -183,23 +185,56 @@ FILL_IN: Final = """
 """An example into the form."""
 
 FILTERS: Final = """
-(values, before) => {
+(...given) => {
   const {no_update, callback_context: {inputs_list}} = window.dash_clientside;
+  const before = given[given.length - 1];
   const next = {};
-  inputs_list[0].forEach((input, i) => { if (values[i]) next[input.id.name] = values[i]; });
+  inputs_list.forEach((inputs, n) => inputs.forEach((input, i) => {
+    if (given[n][i]) next[input.id.name] = given[n][i];
+  }));
   const text = object => JSON.stringify(Object.entries(object || {}).sort());
   return text(next) === text(before) ? no_update : next;
 }
 """
-"""What was chosen, into the filters."""
+"""What was chosen or switched on, into the filters."""
 
-MIRROR_FILTERS: Final = """
-(filters) => {
-  if (window.location.pathname === '/runs') {
-    const search = new URLSearchParams(filters || {}).toString();
-    history.replaceState(history.state, '', '/runs' + (search ? '?' + search : ''));
+
+def mirror_fields(path: str, names: Iterable[str]) -> str:
+    """Writes the fields of these names into the address of the page, without a navigation.
+
+    What else the address carries stays as it is.
+    """
+    return _MIRROR_FIELDS.replace("PATH", json.dumps(path)).replace("NAMES", json.dumps([*names]))
+
+
+_MIRROR_FIELDS: Final = """
+(fields) => {
+  const url = new URL(window.location.href);
+  if (url.pathname !== PATH) return window.dash_clientside.no_update;
+  for (const name of NAMES) {
+    const value = (fields || {})[name];
+    if (value === undefined || value === null || value === '' || value === false) {
+      url.searchParams.delete(name);
+    } else {
+      url.searchParams.set(name, value === true ? '1' : value);
+    }
   }
+  history.replaceState(history.state, '', url.pathname + url.search);
   return window.dash_clientside.no_update;
 }
 """
-"""Writes the filters into the address without a navigation."""
+
+MIRROR_TASK: Final = """
+(task, section) => {
+  const url = new URL(window.location.href);
+  if (task) url.searchParams.set('task', task); else url.searchParams.delete('task');
+  history.replaceState(history.state, '', url.pathname + url.search);
+  if (task) setTimeout(() => {
+    const shown = document.getElementById(section);
+    const calm = window.matchMedia('(prefers-reduced-motion: reduce)').matches;
+    if (shown) shown.scrollIntoView({behavior: calm ? 'auto' : 'smooth', block: 'nearest'});
+  }, 150);
+  return window.dash_clientside.no_update;
+}
+"""
+"""Writes the task into the address, and brings its progress into view."""

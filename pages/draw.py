@@ -11,14 +11,16 @@ from dash import html
 
 from components.feedback import empty_state
 from components.figures import deltas_figure, feature_token_heatmap, graph, top_feature_bars
+from components.saes import neuronpedia
 from components.theme import Scheme
 from components.token_strip import activation_legend, token_strip
+from pages.context import services
 from pages.ids import Panel
 from pages.panel import downloads
 from pages.view import View
 from services.runs import analysis
 from services.runs.queries import DeltaQuery
-from services.types import FeatureTimeline, RunView, TopFeature
+from services.types import FeatureTimeline, RunView, SaeInfo, TopFeature
 
 _BARS = 20
 _HEATMAP_ROWS = 24
@@ -39,6 +41,13 @@ class Drawing:
     def timeline(self) -> FeatureTimeline | None:
         """The chosen SAE's features, or those of the first usable one."""
         return self.run.timeline(self.view.sae)
+
+    @property
+    def sae(self) -> SaeInfo | None:
+        """The chosen SAE as it is registered now; None where it is gone."""
+        name = self.timeline and self.timeline.sae_id
+        saes = (sae for model in services().models for sae in model.saes)
+        return next((sae for sae in saes if sae.sae_id == name), None)
 
     def top(self, n: int) -> list[TopFeature]:
         """The SAE's strongest features over the chosen positions."""
@@ -86,7 +95,9 @@ def pinned(d: Drawing) -> Any:
         size="compact-sm",
         **{"aria-label": f"Unpin feature {d.view.feature}"},
     )
-    return dmc.Group([dmc.Text(f"Feature {d.view.feature} is pinned", size="sm"), button], gap="xs")
+    text = dmc.Text(f"Feature {d.view.feature} is pinned", size="sm")
+    link = neuronpedia(d.sae, d.view.feature)
+    return dmc.Group([part for part in (text, button, link) if part is not None], gap="xs")
 
 
 def bars(d: Drawing) -> Any:

@@ -8,17 +8,22 @@ from typing import Any, Final
 import dash_mantine_components as dmc
 from dash import dcc, html
 
+from components.entries import sae_href
 from components.icons import icon
+from components.saes import sae_label
+from components.verdicts import verdict_badge
 from pages.examples import EXAMPLES
 from pages.ids import Form, example
 from services.runs.request import RunRequest
-from services.types import ModelInfo
+from services.types import ModelInfo, SaeInfo, Verdict
 
 _MODES: Final = [
     {"label": "Auto", "value": "auto"},
     {"label": "Chat", "value": "on"},
     {"label": "Raw text", "value": "off"},
 ]
+
+_CHOSEN = 6  # each SAE costs time and memory
 
 
 def form(models: Sequence[ModelInfo], request: Mapping[str, Any] | None) -> dmc.Stack:
@@ -41,14 +46,32 @@ def form(models: Sequence[ModelInfo], request: Mapping[str, Any] | None) -> dmc.
     )
 
 
-def sae_options(models: Sequence[ModelInfo], model_id: Any) -> list[dict[str, str]]:
-    """The SAEs that fit the model, as options; none for an unknown model."""
-    return [
-        {"label": f"{sae.sae_id} · layer {sae.layer}", "value": sae.sae_id}
-        for model in models
-        if model.model_id == model_id
-        for sae in model.saes
-    ]
+def saes_of(models: Sequence[ModelInfo], model_id: Any) -> tuple[SaeInfo, ...]:
+    """The SAEs that fit the model; none for an unknown model."""
+    return next((model.saes for model in models if model.model_id == model_id), ())
+
+
+def sae_options(saes: Sequence[SaeInfo]) -> list[dict[str, str]]:
+    """SAEs to choose from, each with its layer and its verdict."""
+    return [{"label": sae_label(sae), "value": sae.sae_id} for sae in saes]
+
+
+def usual_choice(saes: Sequence[SaeInfo]) -> list[str]:
+    """What is chosen before anybody chooses: those that are not broken, and not too many."""
+    usable = [sae.sae_id for sae in saes if sae.verdict is not Verdict.BROKEN]
+    return usable[:_CHOSEN]
+
+
+def verdict_notes(saes: Sequence[SaeInfo], chosen: Any) -> list[html.Div]:
+    """What is to be known of the chosen SAEs before their features are believed."""
+    names = chosen if isinstance(chosen, list) else []
+    doubtful = (Verdict.BROKEN, Verdict.SUSPICIOUS)
+    return [_note(sae) for sae in saes if sae.sae_id in names and sae.verdict in doubtful]
+
+
+def _note(sae: SaeInfo) -> html.Div:
+    link = dcc.Link(f"Why {sae.sae_id}", href=sae_href(sae.sae_id))
+    return html.Div([verdict_badge(sae.verdict), link], className="as-badges")
 
 
 def _defaults() -> dict[str, Any]:
@@ -101,18 +124,20 @@ def _model_and_saes(models: Sequence[ModelInfo], values: Mapping[str, Any]) -> A
     names = [model.model_id for model in models]
     known_model = values.get("model_id") in names
     chosen = values["model_id"] if known_model else next(iter(names), None)
-    options = sae_options(models, chosen)
-    known = [option["value"] for option in options]
+    fitting = saes_of(models, chosen)
+    known = [sae.sae_id for sae in fitting]
     wanted = values.get("sae_ids")
-    saes = known if wanted is None else [name for name in wanted if name in known]
+    saes = usual_choice(fitting) if wanted is None else [name for name in wanted if name in known]
     model = dmc.Select(
         id=Form.MODEL, label="Model", data=names, value=chosen, allowDeselect=False, searchable=True
     )
     choice = dmc.MultiSelect(
-        id=Form.SAES, label="SAEs", data=options, value=saes, clearable=True, searchable=True,
-        description="None: the text only", clearButtonProps={"aria-label": "Choose no SAE"},
+        id=Form.SAES, label="SAEs", data=sae_options(fitting), value=saes, clearable=True,
+        searchable=True, description="None: the text only",
+        clearButtonProps={"aria-label": "Choose no SAE"},
     )  # fmt: skip
-    return dmc.Stack([model, choice])
+    notes = html.Div(verdict_notes(fitting, saes), id=Form.VERDICTS, role="status")
+    return dmc.Stack([model, choice, notes])
 
 
 def _sampling(values: Mapping[str, Any]) -> Any:

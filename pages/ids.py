@@ -30,6 +30,7 @@ class Form:
     SAMPLING = "play-sampling"
     KEYS = "play-keys"
     RECENT_ERROR = "play-recent-error"
+    VERDICTS = "play-verdicts"  # what is to be known of the chosen SAEs
 
 
 class Panel:
@@ -106,6 +107,77 @@ class Health:
     ERROR = "health-error"
 
 
+class Task:
+    """Something that takes a while, followed on the page that started it."""
+
+    ID = "task-id"  # the task that the address names
+    TICK = "task-tick"
+    BOX = "task-box"
+    SECTION = "task-section"
+    CANCEL = "task-cancel"
+    ENDED = "task-ended"  # the task that was seen to be final
+    ERROR = "task-error"
+    SINK = "task-sink"
+
+
+class Entry:
+    """What can be done with a model or an SAE, on whichever page it is shown."""
+
+    CHANGED = "entry-changed"  # counts what was done
+    ERROR = "entry-error"
+    DOOMED = "entry-doomed"  # {kind, id} that the open dialog asks about
+    MODAL = "entry-modal"
+    QUESTION = "entry-question"
+    WITH_FILES = "entry-with-files"
+    MODAL_ERROR = "entry-modal-error"
+
+
+class Saes:
+    """The list of SAEs."""
+
+    VIEW = "saes-view"
+    SINK = "saes-sink"
+    ERROR = "saes-error"
+    ITEMS = "saes-items"
+    MORE = "saes-more"
+
+
+class Sae:
+    """One SAE."""
+
+    ID = "sae-id"
+    CONTENT = "sae-content"
+    ERROR = "sae-error"
+
+
+class Models:
+    """The list of models, or one of them."""
+
+    ID = "models-id"
+    VIEW = "models-view"
+    SINK = "models-sink"
+    CONTENT = "models-content"
+    ERROR = "models-error"
+    ADD_ERROR = "models-add-error"
+    REPO = "models-repo"
+    REVISION = "models-revision"
+    ADD_REPO = "models-add-repo"
+    FOLDER = "models-folder"
+    ADD_FOLDER = "models-add-folder"
+
+
+class Add:
+    """Adding SAEs."""
+
+    VIEW = "add-view"  # what the address carries: source and search
+    SINK = "add-sink"
+    TABS = "add-tabs"
+    ERROR = "add-error"
+    MODEL = "add-model"
+    SEARCH = "add-search"
+    RESULTS = "add-results"
+
+
 def choose(field: Any = ALL) -> dict[str, Any]:
     """The control whose value is the field of the view with this name."""
     return {"type": "view-field", "field": field}
@@ -134,3 +206,28 @@ def notes_of(run: Any) -> dict[str, Any]:
 def notes_state(run: Any) -> dict[str, Any]:
     """Where the list says that notes were kept."""
     return {"type": "runs-notes-state", "run": run}
+
+
+def entry_action(kind: Any = ALL, entry: Any = ALL, do: Any = ALL) -> dict[str, Any]:
+    """The button that does something with a model or an SAE."""
+    return {"type": "entry-action", "kind": kind, "entry": entry, "do": do}
+
+
+def saes_field(name: Any = ALL) -> dict[str, Any]:
+    """The control whose value filters the list of SAEs by `name`."""
+    return {"type": "saes-filter", "name": name}
+
+
+def models_field(name: Any = ALL) -> dict[str, Any]:
+    """The control whose value filters the list of models by `name`."""
+    return {"type": "models-filter", "name": name}
+
+
+def catalogue_add(release: Any = ALL, sae: Any = ALL) -> dict[str, Any]:
+    """The button that adds an entry of the catalogue."""
+    return {"type": "catalogue-add", "release": release, "sae": sae}
+
+
+def place(part: str, source: Any) -> dict[str, Any]:
+    """A part of the form that adds from a repository or a folder (`source`)."""
+    return {"type": f"add-{part}", "source": source}

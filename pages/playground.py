@@ -18,7 +18,7 @@ from pages import clientside
 from pages.callbacks import CallbackSet
 from pages.context import services
 from pages.examples import EXAMPLES
-from pages.form import form, sae_options
+from pages.form import form, sae_options, saes_of, usual_choice, verdict_notes
 from pages.ids import Form, Panel, example
 from pages.panel import panel
 from pages.view import View
@@ -33,7 +33,7 @@ _RECENT = 8
 
 
 def layout(**query: Any) -> html.Div:
-    """The page; `?run=` shows that run, `?from=` fills in the form from it."""
+    """The page; `?run=` shows that run, `?from=` fills in the form from it, `?sae=` chooses one."""
     view = View.parse(query)
     source = View.parse({"run": query.get("from")}).run
     start = empty_state(
@@ -43,7 +43,7 @@ def layout(**query: Any) -> html.Div:
         icon_name="playground",
     )
     left = [
-        section("Prompt", form(services().models, _request(view.run, source))),
+        section("Prompt", form(services().models, _request(view, source))),
         section("Recent runs", [html.Div(id=Form.RECENT_ERROR), html.Div(id=Form.RECENT)]),
         dcc.Store(id=Form.STORE, data=[asdict(one) for one in EXAMPLES]),
     ]
@@ -57,15 +57,23 @@ def layout(**query: Any) -> html.Div:
     return page("Playground", grid, intro="Which features fire while a model reads and writes.")
 
 
-def _request(shown: str | None, source: str | None) -> Mapping[str, Any] | None:
+def _request(view: View, source: str | None) -> Mapping[str, Any] | None:
     """The request to fill in. A page that shows a run leaves its drawn seed out."""
-    run_id = source or shown
+    run_id = source or view.run
     if run_id is None:
-        return None
+        return _with_sae(view.sae)
     # The panel tells what is wrong with the run; the form is of use without it.
     with contextlib.suppress(ActiscopeError):
         request = dict(services().runs.view(run_id).request)
         return request if source else {**request, "seed": None}
+    return None
+
+
+def _with_sae(sae_id: str | None) -> Mapping[str, Any] | None:
+    """A request for the SAE alone, with the model that it is for."""
+    for model in services().models:
+        if sae_id in [sae.sae_id for sae in model.saes]:
+            return {"model_id": model.model_id, "sae_ids": [sae_id]}
     return None
 
 
@@ -100,9 +108,20 @@ def recent(_shown: Any) -> Any:
     Input(Form.MODEL, "value"),
 )
 def offer_saes(model_id: Any) -> tuple[list[dict[str, str]], list[str]]:
-    """The SAEs of the chosen model, all of them chosen."""
-    options = sae_options(services().models, model_id)
-    return options, [option["value"] for option in options]
+    """The SAEs of the chosen model, and those of them to begin with."""
+    saes = saes_of(services().models, model_id)
+    return sae_options(saes), usual_choice(saes)
+
+
+@callbacks.on(
+    Output(Form.VERDICTS, "children"),
+    Input(Form.SAES, "value"),
+    State(Form.MODEL, "value"),
+    errors_in=Form.ERROR,
+)
+def warn(chosen: Any, model_id: Any) -> Any:
+    """What is to be known of the chosen SAEs."""
+    return verdict_notes(saes_of(services().models, model_id), chosen)
 
 
 callbacks.clientside(

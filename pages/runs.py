@@ -163,7 +163,7 @@ callbacks.clientside(
     State(List.VIEW, "data"),
 )
 callbacks.clientside(
-    clientside.MIRROR_FILTERS,
+    clientside.mirror_fields(PATH, Filters.model_fields),
     Output(List.QUERY, "data"),
     Input(List.VIEW, "data"),
 )

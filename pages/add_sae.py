@@ -1,0 +1,149 @@
+"""Adding SAEs: found in the catalogue, in a repository or in a folder, then measured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import Input, Output, State, ctx, dcc, html
+from dash.exceptions import PreventUpdate
+
+from components.icons import icon
+from components.offers import catalogue_results
+from components.shell import page, section
+from pages import clientside
+from pages.add_places import folder_form, repository_form
+from pages.callbacks import CallbackSet
+from pages.context import services
+from pages.ids import Add, Task, catalogue_add
+from pages.models import offline_note
+from pages.registry_filters import Adding
+from pages.task_panel import task_panel
+from pages.typed import filled_in, typed
+from services.registry.requests import AddSaes
+from services.types import CatalogueEntry, EntryState, TaskView
+
+callbacks = CallbackSet()
+
+PATH = "/saes/add"
+_SHOWN = 20  # entries of the catalogue: more are found by another word, not by scrolling
+
+
+def layout(**query: Any) -> html.Div:
+    """The page; the query string names the source, the search and the task to follow."""
+    view = Adding.parse(query)
+    tabs = [
+        ("catalogue", "Catalogue", _catalogue_form(view)),
+        ("huggingface", "Hugging Face repository", repository_form()),
+        ("local", "Folder or file", folder_form()),
+    ]
+    body = [
+        dcc.Store(id=Add.VIEW, data=view.as_data()),
+        dcc.Store(id=Add.SINK),
+        offline_note(),
+        html.Div(id=Add.ERROR),
+        task_panel(query),
+        _under_way(query.get("task")),
+        section("Where from", [_tabs(tabs, view), _model_choice()]),
+    ]
+    back = dcc.Link("All SAEs", href="/saes")
+    intro = "It is downloaded, checked, converted once and measured with its model."
+    return page("Add SAE", body, actions=[back], intro=intro)
+
+
+def _tabs(tabs: list[tuple[str, str, Any]], view: Adding) -> dmc.Tabs:
+    heads = dmc.TabsList([dmc.TabsTab(label, value=key) for key, label, _ in tabs])
+    panels = [dmc.TabsPanel(form, value=key, pt="md") for key, _, form in tabs]
+    return dmc.Tabs([heads, *panels], id=Add.TABS, value=view.source or "catalogue")
+
+
+def _under_way(followed: Any) -> Any:
+    """What others have started, to be followed here too."""
+    tasks = [task for task in services().registry.tasks() if _is_other(task, followed)]
+    if not tasks:
+        return None
+    links = [html.Li(dcc.Link(task.title, href=f"{PATH}?task={task.task_id}")) for task in tasks]
+    return section("Also under way", html.Ul(links, className="as-plain-list"))
+
+
+def _is_other(task: TaskView, followed: Any) -> bool:
+    return task.kind == "add_saes" and not task.status.is_final and task.task_id != followed
+
+
+def _catalogue_form(view: Adding) -> Any:
+    search = dmc.TextInput(
+        id=Add.SEARCH, label="Search all SAEs that sae-lens knows", value=view.q or "",
+        placeholder="gemma-2-2b layer 12 16k", leftSection=icon("search", 16), size="md",
+    )  # fmt: skip
+    return dmc.Stack([search, html.Div(id=Add.RESULTS, className="as-results")])
+
+
+def _model_choice() -> Any:
+    cards = services().registry.models()
+    names = [card.info.model_id for card in cards if card.state is EntryState.READY]
+    return dmc.Select(
+        id=Add.MODEL, label="Use with model (optional)", data=names, clearable=True, mt="md", w=320,
+        description="Without a choice: the model that the SAE names", placeholder="as the SAE says",
+        clearButtonProps={"aria-label": "As the SAE says"}, maw="100%", searchable=True,
+    )  # fmt: skip
+
+
+@callbacks.on(
+    Output(Add.RESULTS, "children"),
+    Input(Add.SEARCH, "value"),
+    prevent_initial_call=False,
+    errors_in=Add.ERROR,
+)
+def search(text: Any) -> Any:
+    """The best entries for what is typed, at each keystroke."""
+    text = Adding.parse({"q": typed(text)}).q
+    if text is None:
+        return html.Div(
+            "Type a model, a layer, a width, a hook or a release. The list is part of Actiscope: "
+            "searching it needs no network.",
+            className="as-muted",
+        )
+    return catalogue_results(services().registry.search(text, limit=_SHOWN), _add_button, text)
+
+
+def _add_button(entry: CatalogueEntry) -> Any:
+    return dmc.Button(
+        "Add", id=catalogue_add(entry.release, entry.sae_id), variant="default", size="compact-sm",
+        **{"aria-label": f"Add {entry.sae_id} of {entry.release}"},
+    )  # fmt: skip
+
+
+@callbacks.on(
+    Output(Task.ID, "data", allow_duplicate=True),
+    Input(catalogue_add(), "n_clicks"),
+    State(Add.MODEL, "value"),
+    errors_in=Add.ERROR,
+)
+def add_entry(_clicks: Any, model_id: Any) -> str:
+    """Add the entry of the catalogue whose button was pressed."""
+    pressed, clicks = ctx.triggered_id, (ctx.triggered or [{}])[0].get("value")
+    if not isinstance(pressed, dict) or not clicks:
+        raise PreventUpdate
+    entry = {"release": pressed.get("release"), "catalogue_ids": [pressed.get("sae")]}
+    asked = {"source": "catalogue", **entry, **filled_in(model_id=model_id)}
+    return services().registry.add_saes(AddSaes.parse(asked)).task_id
+
+
+callbacks.clientside(
+    """
+    (source, text) => {
+      const next = {};
+      if (source && source !== 'catalogue') next.source = source;
+      if (text) next.q = text;
+      return next;
+    }
+    """,
+    Output(Add.VIEW, "data"),
+    Input(Add.TABS, "value"),
+    Input(Add.SEARCH, "value"),
+)
+callbacks.clientside(
+    clientside.mirror_fields(PATH, Adding.model_fields),
+    Output(Add.SINK, "data"),
+    Input(Add.VIEW, "data"),
+)
