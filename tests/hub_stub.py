@@ -171,6 +171,11 @@ class HubStub:
         page = b"<!doctype html><title>Sign in</title><p>Sign in to the network."
         self.fail(path, 200, times, page, Content_Type="text/html; charset=utf-8")
 
+    def forgive(self) -> None:
+        """Do nothing wrong any more."""
+        with self._lock:
+            self._failures.clear()
+
     def asked(self, path: str, method: str = "GET") -> list[Request]:
         """The requests whose path ends so."""
         with self._lock:
