@@ -99,7 +99,8 @@ def _config(raw: Mapping[str, Any], architecture: Any) -> dict[str, Any]:
     return {
         "architecture": architecture,
         **{name: raw[name] for name in _KEPT if raw.get(name) is not None},
-        "apply_b_dec_to_input": raw.get("apply_b_dec_to_input", True),
+        "apply_b_dec_to_input": bool(raw.get("apply_b_dec_to_input", True))
+        and "transcoder" not in str(architecture),
         "reshape_activations": raw.get("reshape_activations") or default,
         "metadata": meta,
     }
