@@ -7,16 +7,22 @@ from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 
+from services.database import open_database
 from services.demo import ARTEFACTS
 from services.errors import ActiscopeError, Unavailable
 from services.health import check_health, look_at_database
 from services.lm.catalogue import ModelCatalogue
 from services.lm.resident import Residents
+from services.registry.index import Index
+from services.registry.parts import Parts
+from services.registry.service import Registry
+from services.registry.store import RegistryStore
+from services.registry.tasks import Tasks
 from services.runs.catalogue import Catalogue
 from services.runs.dispatch import Dispatcher
 from services.runs.execution import Engine
 from services.runs.service import RunService
-from services.runs.store import RunStore, open_store
+from services.runs.store import RunStore
 from services.runs.worker import EngineWorker
 from services.sae.catalogue import SaeCatalogue
 from services.settings import Settings
@@ -30,26 +36,49 @@ DEMO_MODEL = "actiscope-demo"
 class Container:
     """All services of one process.
 
+    With `any_folder` models and SAEs are added from any folder of the machine: for the command
+    line, whose user could read them anyway.
+
     Raises:
         Unavailable: the data folder cannot be made, or the database not reached or upgraded.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, any_folder: bool = False) -> None:
         self.settings = settings
         _make_folder(settings.home)
-        self._catalogue, self._residents = _models(settings)
-        self._store: RunStore = open_store(settings.effective_database_url)
+        models, saes = _folders(settings)
+        self._residents = _residents(settings, models, saes)
+        self._database = open_database(settings.effective_database_url)
+        self._store = RunStore(self._database)
+        kept = RegistryStore(self._database)
+        index = Index(kept, models, saes)
+        self._catalogue = Catalogue(models, saes, _default_model(settings), index)
         self._worker = EngineWorker(settings.queue_limit)
         self._engine = Engine(self._catalogue, self._residents)
         self._dispatcher = Dispatcher(self._store, self._engine, self._worker)
         self.runs = RunService(settings, self._store, self._catalogue, self._dispatcher)
+        self.registry = Registry(
+            Parts(
+                settings=settings,
+                models=models,
+                saes=saes,
+                store=kept,
+                index=index,
+                residents=self._residents,
+                tasks=Tasks(self._worker),
+                default_model=_default_model(settings),
+                demo=ARTEFACTS,
+                any_folder=any_folder,
+            )
+        )
         self.health = partial(
             check_health,
             settings.home,
-            self._store.check,
+            self._database.check,
             self._catalogue,
             self._residents,
             self._worker,
+            _hub(settings),
         )
 
     @property
@@ -58,7 +87,8 @@ class Container:
         return self._catalogue.models()
 
     def preload(self) -> None:
-        """Load the default model and its SAEs in the engine's thread, before anybody asks.
+        """Load the default model and its SAEs in the engine's thread, before anybody asks, and
+        then measure the demo's SAEs, once in the life of a database.
 
         Never raises what a run would: it is logged, and the first run says it.
         """
@@ -68,12 +98,21 @@ class Container:
         except ActiscopeError as error:
             _log_failure(error)
             return
-        loading.add_done_callback(_log_loaded)
+        loading.add_done_callback(self._loaded)
+
+    def _loaded(self, loading: Future[None]) -> None:
+        if loading.cancelled():
+            return
+        if error := loading.exception():
+            _log_failure(error)
+        else:
+            self.registry.measure_demo()
 
     def close(self) -> None:
         """Stop the threads, keep what runs have written, let go of the database."""
+        self.registry.close()
         self._dispatcher.close()
-        self._store.close()
+        self._database.close()
 
 
 def inspect(settings: Settings) -> Health:
@@ -81,20 +120,31 @@ def inspect(settings: Settings) -> Health:
 
     A device that is named is tried, which takes the time to import torch.
     """
-    catalogue, residents = _models(settings)
+    models, saes = _folders(settings)
+    catalogue = Catalogue(models, saes, _default_model(settings))
+    residents = _residents(settings, models, saes)
     if settings.device not in ("auto", "cpu"):
         residents.try_device()
     database = partial(look_at_database, settings.effective_database_url)
-    return check_health(settings.home, database, catalogue, residents)
+    return check_health(settings.home, database, catalogue, residents, hub=_hub(settings))
 
 
-def _models(settings: Settings) -> tuple[Catalogue, Residents]:
+def _folders(settings: Settings) -> tuple[ModelCatalogue, SaeCatalogue]:
     roots = (ARTEFACTS, settings.home)
-    models, saes = ModelCatalogue(roots), SaeCatalogue(roots)
-    return (
-        Catalogue(models, saes, settings.default_model or DEMO_MODEL),
-        Residents(models, saes, settings.device, settings.dtype, settings.threads),
-    )
+    return ModelCatalogue(roots), SaeCatalogue(roots)
+
+
+def _residents(settings: Settings, models: ModelCatalogue, saes: SaeCatalogue) -> Residents:
+    budget = int(settings.memory_budget_gb * 1e9)
+    return Residents(models, saes, settings.device, settings.dtype, settings.threads, budget)
+
+
+def _default_model(settings: Settings) -> str:
+    return settings.default_model or DEMO_MODEL
+
+
+def _hub(settings: Settings) -> tuple[str, bool]:
+    return settings.hub_endpoint, settings.offline
 
 
 def _make_folder(home: Path) -> None:
@@ -105,11 +155,6 @@ def _make_folder(home: Path) -> None:
             f"the data folder {home} cannot be made ({error.strerror}): change it, or "
             "ACTISCOPE_HOME"
         ) from None
-
-
-def _log_loaded(loading: Future[None]) -> None:
-    if not loading.cancelled() and (error := loading.exception()):
-        _log_failure(error)
 
 
 def _log_failure(error: BaseException) -> None:

@@ -34,10 +34,12 @@ def check_health(
     catalogue: Catalogue,
     residents: Residents,
     worker: EngineWorker | None = None,
+    hub: tuple[str, bool] | None = None,
 ) -> Health:
     """Look at every part; a failing part makes the whole `degraded`.
 
     `database` says what it is or raises `Unavailable`. Without a `worker` there is no queue yet.
+    `hub` is its address, and whether nothing is downloaded from it.
     """
     checks = (
         _attempt("database", database),
@@ -47,6 +49,7 @@ def check_health(
         _device(residents),
         _memory(),
         *([] if worker is None else [_queue(worker)]),
+        *([] if hub is None else [_hub(*hub)]),
         _disk(home),
     )
     status = "ok" if all(check.ok for check in checks) else "degraded"
@@ -124,6 +127,7 @@ def _saes(catalogue: Catalogue, residents: Residents) -> list[Check]:
 
 def _sae(sae: SaeInfo, residents: Residents) -> Check:
     what = f"{sae.hook_name} of {sae.model_id}, {sae.d_sae:,} features"
+    what += f", preflight: {sae.verdict.value}" if sae.verdict else ""
     reason = _trouble(residents, "saes", sae.sae_id)
     if reason is None and sae.sae_id in residents.loaded()["saes"]:
         what += ", resident"
@@ -172,6 +176,13 @@ def _queue(worker: EngineWorker) -> Check:
         else "the engine's thread has ended: restart the server",
         {"waiting": waiting, "limit": worker.limit},
     )
+
+
+def _hub(endpoint: str, is_offline: bool) -> Check:
+    """What would be downloaded from where; it is not asked, so it is never a failure."""
+    offline = "offline: nothing is downloaded (ACTISCOPE_OFFLINE, HF_HUB_OFFLINE)"
+    message = offline if is_offline else f"models and SAEs are downloaded from {endpoint}"
+    return Check("hub", True, message, {"endpoint": endpoint, "offline": is_offline})
 
 
 def _disk(home: Path) -> Check:

@@ -1,4 +1,4 @@
-"""The command line: `actiscope serve | run | runs | doctor | db`."""
+"""The command line: `actiscope serve | run | runs | model | sae | doctor | db`."""
 
 from __future__ import annotations
 

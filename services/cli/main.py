@@ -11,8 +11,10 @@ from typing import NoReturn
 import click
 
 from services.cli.commands import db, doctor, serve
+from services.cli.models import model
 from services.cli.run import run
 from services.cli.runs import runs
+from services.cli.saes import sae
 from services.cli.text import printable
 from services.errors import ActiscopeError, Internal, InvalidArgument
 
@@ -27,7 +29,7 @@ def cli() -> None:
     """See which SAE features fire while a language model reads and writes."""
 
 
-for _command in (serve, run, runs, doctor, db):
+for _command in (serve, run, runs, model, sae, doctor, db):
     cli.add_command(_command)
 
 

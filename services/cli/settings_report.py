@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import SecretStr
@@ -15,19 +16,24 @@ _URL_PASSWORD = re.compile(r"(://[^/@:]*:).*@|([?&]\w*password=)[^&]*")
 
 def effective_settings(settings: Settings) -> list[dict[str, str]]:
     """Name, value and origin of every setting, in the order of the README's table."""
-    environment = EnvSettingsSource(Settings)()
-    dotenv = DotEnvSettingsSource(Settings)()
-    report = []
-    for name in Settings.model_fields:
-        origin = ".env" if name in dotenv else "default"
-        report.append(
-            {
-                "name": f"ACTISCOPE_{name.upper()}",
-                "value": masked(getattr(settings, name)),
-                "origin": "environment" if name in environment else origin,
-            }
-        )
-    return report
+    sources = {
+        "environment": EnvSettingsSource(Settings)(),
+        ".env": DotEnvSettingsSource(Settings)(),
+    }
+    return [
+        {
+            "name": f"ACTISCOPE_{name.upper()}",
+            "value": masked(getattr(settings, name)),
+            "origin": _origin(name, sources),
+        }
+        for name in Settings.model_fields
+    ]
+
+
+def _origin(name: str, sources: Mapping[str, Mapping[str, Any]]) -> str:
+    """Where the value comes from; settings with further names appear under their first one."""
+    keys = {name, f"ACTISCOPE_{name.upper()}"}
+    return next((origin for origin, found in sources.items() if keys & found.keys()), "default")
 
 
 def masked(value: Any) -> str:

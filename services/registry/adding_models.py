@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -109,7 +109,7 @@ def _add_from_hub(parts: Parts, request: AddModel, model_id: str, job: Job) -> s
         # The small one first: what cannot be used is known before gigabytes are downloaded.
         download(parts, listing, ["config.json"], job)
         refuse_code(folder / "config.json", read_json(folder / "config.json"))
-        download(parts, listing, wanted, job)
+        hashes = download(parts, listing, wanted, job)
         job.begin("verifying")
         with staging(parts.settings.home, "models") as stage:
             target = stage / "models" / model_id
@@ -117,7 +117,7 @@ def _add_from_hub(parts: Parts, request: AddModel, model_id: str, job: Job) -> s
             target.mkdir(parents=True)
             for name in wanted:
                 os.replace(folder / name, target / name)
-            write_registration(target, _registration(listing, wanted, model_id))
+            write_registration(target, _registration(listing, hashes, model_id))
             put(target, parts.settings.home / "models" / model_id)
     shutil.rmtree(folder, ignore_errors=True)
     return _offered_again(parts, model_id)
@@ -156,7 +156,7 @@ def _model_files(paths: Sequence[str], repo_id: str) -> list[str]:
     return [*plain, *weights]
 
 
-def _registration(listing: RepoListing, wanted: Sequence[str], model_id: str) -> Registration:
+def _registration(listing: RepoListing, hashes: Mapping[str, str], model_id: str) -> Registration:
     files = {file.path: file for file in listing.files}
     return Registration(
         source=Source.HUGGINGFACE.value,
@@ -165,9 +165,7 @@ def _registration(listing: RepoListing, wanted: Sequence[str], model_id: str) ->
         format="transformers",
         repo_id=listing.repo_id,
         repo_revision=listing.revision,
-        files=tuple(
-            SourceFile(name, files[name].size, files[name].sha256 or "") for name in wanted
-        ),
+        files=tuple(SourceFile(p, files[p].size, digest) for p, digest in hashes.items()),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from db.records import ModelRecord, SaeRecord
+from db.registry_records import ModelRecord, SaeRecord
 from services.lm.catalogue import ModelCatalogue, ModelEntry
 from services.lm.folders import Problem
 from services.registry.fresh import is_stale

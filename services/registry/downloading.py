@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,8 +24,10 @@ def turn(parts: Parts, listing: RepoListing, job: Job) -> Iterator[Path]:
         yield folder
 
 
-def download(parts: Parts, listing: RepoListing, paths: Sequence[str], job: Job) -> Path:
-    """The folder with the files, complete and verified.
+def download(
+    parts: Parts, listing: RepoListing, paths: Sequence[str], job: Job
+) -> Mapping[str, str]:
+    """The sha256 of each file, which is in the download folder now, complete and verified.
 
     Raises:
         Stopped: the task was cancelled; what has arrived stays for the next time.
@@ -36,7 +38,6 @@ def download(parts: Parts, listing: RepoListing, paths: Sequence[str], job: Job)
     sizes = {file.path: file.size for file in listing.files}
     job.begin("downloading", sum(sizes.get(path) or 0 for path in paths), "bytes")
     try:
-        parts.hub.download(listing, paths, folder, job.progress, job.should_stop)
+        return parts.hub.download(listing, paths, folder, job.progress, job.should_stop)
     except HubStopped:
         raise Stopped from None
-    return folder

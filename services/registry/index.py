@@ -13,14 +13,16 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from db.records import ModelRecord, SaeRecord
+from db.registry_records import SOURCES, ModelRecord, SaeRecord
 from services.errors import ActiscopeError
 from services.lm.catalogue import ModelCatalogue, ModelEntry
 from services.registry.fresh import is_stale
+from services.runs.catalogue import Kind
 from services.sae.catalogue import SaeCatalogue, SaeEntry
 from services.sae.registration import Registration, read_registration
+from services.text import storable
 from services.types import PreflightReport, SaeInfo, Source, Verdict
 
 if TYPE_CHECKING:
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Kind = Literal["models", "saes"]
 _KEPT_S = 2.0  # how old what runs are told may be: another process may have changed it
 
 
@@ -116,10 +117,10 @@ def model_record(entry: ModelEntry) -> ModelRecord:
     now = datetime.now(UTC)
     return ModelRecord(
         model_id=info.model_id,
-        source=registration.source if registration else Source.LOCAL.value,
+        source=_source(registration),
         repo_id=registration.repo_id if registration else None,
         repo_revision=registration.repo_revision if registration else None,
-        family=info.family,
+        family=storable(info.family),
         n_layers=info.n_layers,
         d_model=info.d_model,
         n_ctx=info.n_ctx,
@@ -142,10 +143,10 @@ def sae_record(entry: SaeEntry) -> SaeRecord:
     now = datetime.now(UTC)
     return SaeRecord(
         sae_id=info.sae_id,
-        source=registration.source if registration else Source.LOCAL.value,
-        model_id=info.model_id,
-        trained_on=info.trained_on,
-        hook_name=info.hook_name,
+        source=_source(registration),
+        model_id=storable(info.model_id),
+        trained_on=storable(info.trained_on),
+        hook_name=storable(info.hook_name),
         layer=info.layer,
         d_in=info.d_in,
         d_sae=info.d_sae,
@@ -156,7 +157,7 @@ def sae_record(entry: SaeEntry) -> SaeRecord:
         repo_path=registration.repo_path if registration else None,
         release=registration.release if registration else None,
         catalogue_id=registration.catalogue_id if registration else None,
-        neuronpedia_id=info.neuronpedia_id,
+        neuronpedia_id=storable(info.neuronpedia_id) if info.neuronpedia_id else None,
         local_path=str(entry.path),
         size_bytes=size_of(entry.path),
         sha256=_sha256(info.revision),
@@ -193,6 +194,11 @@ def size_of(folder: Path) -> int:
         return sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
     except OSError:
         return 0
+
+
+def _source(registration: Registration | None) -> str:
+    known = registration is not None and registration.source in SOURCES
+    return registration.source if registration and known else Source.LOCAL.value
 
 
 def _sha256(revision: str) -> str | None:

@@ -75,8 +75,8 @@ def _hub_offers(parts: Parts, request: AddSaes, job: Job) -> Iterator[list[Offer
     job.begin("listing")
     listing = parts.hub.listing(str(request.repo_id), request.revision)
     paths = _wanted([file.path for file in listing.files], request.paths)
-    with turn(parts, listing, job):
-        folder = download(parts, listing, paths, job)
+    with turn(parts, listing, job) as folder:
+        hashes = download(parts, listing, paths, job)
         looked = look(folder, Hints(origin=listing.repo_id))
         wanted = [sae for sae in looked.found if _is_below(sae.path, request.paths)]
         if not wanted:
@@ -86,8 +86,7 @@ def _hub_offers(parts: Parts, request: AddSaes, job: Job) -> Iterator[list[Offer
                 or f"no SAE was found in {', '.join(request.paths)} of {listing.repo_id}"
             )
         _check_single(request, wanted)
-        hashes = {folder / file.path: file.sha256 for file in listing.files if file.sha256}
-        yield [
+        group = [
             Offer(
                 found=sae,
                 place=folder,
@@ -95,10 +94,11 @@ def _hub_offers(parts: Parts, request: AddSaes, job: Job) -> Iterator[list[Offer
                 inner=sae.path,
                 repo_id=listing.repo_id,
                 repo_revision=listing.revision,
-                hashes=hashes,
+                hashes={folder / path: digest for path, digest in hashes.items()},
             )
             for sae in wanted
         ]
+        yield from _used_up(group, job)
 
 
 def _catalogue_offers(
@@ -110,28 +110,35 @@ def _catalogue_offers(
     job.begin("listing")
     listing = parts.hub.listing(entry.repo_id, None)
     paths = _wanted([file.path for file in listing.files], (entry.path,))
-    with turn(parts, listing, job):
-        folder = download(parts, listing, paths, job)
+    with turn(parts, listing, job) as folder:
+        hashes = download(parts, listing, paths, job)
         place = folder / entry.path if entry.path else folder
         origin = f"{entry.repo_id}/{entry.path}".rstrip("/")
         overrides = parts.directory.overrides(release, catalogue_id)
         looked = look(place, Hints(origin=origin, overrides=overrides))
         published = {"l0": entry.l0, "explained_variance": entry.explained_variance}
-        hashes = {folder / file.path: file.sha256 for file in listing.files if file.sha256}
-        yield [
-            Offer(
-                found=looked.found[0],
-                place=place,
-                source=Source.CATALOGUE,
-                inner=catalogue_id,
-                repo_id=entry.repo_id,
-                repo_revision=listing.revision,
-                release=release,
-                catalogue_id=catalogue_id,
-                published={k: v for k, v in published.items() if v is not None},
-                hashes=hashes,
-            )
-        ]
+        offer = Offer(
+            found=looked.found[0],
+            place=place,
+            source=Source.CATALOGUE,
+            inner=catalogue_id,
+            repo_id=entry.repo_id,
+            repo_revision=listing.revision,
+            release=release,
+            catalogue_id=catalogue_id,
+            published={k: v for k, v in published.items() if v is not None},
+            hashes={folder / path: digest for path, digest in hashes.items()},
+        )
+        yield from _used_up([offer], job)
+
+
+def _used_up(group: list[Offer], job: Job) -> Iterator[list[Offer]]:
+    """The group; what was downloaded for it goes once all of it is registered."""
+    before = len(job.results)
+    yield group
+    if len(job.results) - before == len(group):
+        for path in {path for offer in group for path in offer.found.files}:
+            path.unlink(missing_ok=True)
 
 
 def _wanted(paths: Sequence[str], below: Sequence[str]) -> list[str]:

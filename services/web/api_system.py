@@ -1,8 +1,7 @@
-"""REST: health, models, the OpenAPI document, and the answer to addresses that do not exist."""
+"""REST: health, the OpenAPI document, and the answer to addresses that do not exist."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import NoReturn
 
 from flask import Response, current_app, request
@@ -33,12 +32,6 @@ api = APIBlueprint(
 def health(query: NoParameters) -> Response:
     """Whether database, model and SAEs can be used; `degraded` is answered with 200 too."""
     return json_response(health_document(state().container.health()))
-
-
-@api.get("/models", responses={200: schemas.ModelsBody})
-def models(query: NoParameters) -> Response:
-    """The models of this server with their SAEs."""
-    return json_response({"items": [asdict(model) for model in state().container.models]})
 
 
 @api.get("/openapi.json", doc_ui=False)

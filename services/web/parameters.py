@@ -30,6 +30,42 @@ class NoParameters(Query):
     """For endpoints that take none."""
 
 
+class ModelPath(BaseModel):
+    """A model's address; ids may contain a slash."""
+
+    model_id: str
+
+
+class SaePath(BaseModel):
+    """An SAE's address; ids may contain a slash."""
+
+    sae_id: str
+
+
+class TaskPath(BaseModel):
+    """A task's address."""
+
+    task_id: str
+
+
+class ListParameters(Parameters):
+    """What a list includes."""
+
+    include_deleted: bool = False
+
+
+class DeleteParameters(Parameters):
+    """How much is deleted."""
+
+    with_files: bool = Field(False, description="forget it, and remove its files")
+
+
+class PreflightParameters(Parameters):
+    """What to measure an SAE with."""
+
+    model_id: ModelId | None = Field(None, description="default: the model it is registered for")
+
+
 class RowsParameters(RowQuery):
     """Which activation rows; a page of them."""
 

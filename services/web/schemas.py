@@ -230,37 +230,3 @@ class HealthBody(BaseModel):
     checks: list[CheckBody]
     versions: dict[str, str]
     last_error: str | None
-
-
-class SaeBody(BaseModel):
-    """An SAE that fits a model."""
-
-    sae_id: str
-    model_id: str
-    hook_name: str
-    layer: int
-    d_in: int
-    d_sae: int
-    architecture: str
-    revision: str
-    neuronpedia_id: str | None
-
-
-class ModelBody(BaseModel):
-    """A model that a run may name."""
-
-    model_id: str
-    n_layers: int
-    d_model: int
-    n_ctx: int
-    n_vocab: int
-    n_params: int | None
-    has_chat_template: bool
-    revision: str
-    saes: list[SaeBody]
-
-
-class ModelsBody(BaseModel):
-    """The models of this server with their SAEs, the default one first."""
-
-    items: list[ModelBody]

@@ -14,7 +14,17 @@ from pydantic import ValidationError
 from services.errors import NotFound
 from services.settings import Settings
 from services.validation import invalid
-from services.web import api_features, api_runs, api_system, errors, guards, headers
+from services.web import (
+    api_features,
+    api_models,
+    api_runs,
+    api_saes,
+    api_system,
+    api_tasks,
+    errors,
+    guards,
+    headers,
+)
 from services.web.parameters import RunPath
 from services.web.schemas import ErrorBody
 from services.web.state import WebState, attach
@@ -54,7 +64,7 @@ def install(server: Flask, container: Container, csp_hashes: Callable[[], list[s
     headers.register(server)
     if container.settings.preload:
         _preload_once_shown(server, container)
-    for module in (api_runs, api_features, api_system):
+    for module in (api_runs, api_features, api_models, api_saes, api_tasks, api_system):
         server.register_api(module.api)
     server.add_url_rule(
         "/api/<path:rest>",
