@@ -19,8 +19,9 @@ from benchmarks.databases import KINDS, NewDatabase, databases, vacuum
 from benchmarks.made_rows import Runs, fill, saes_of
 from benchmarks.result import Result, Skipped, percentile, quartiles
 from db.engine import make_engine
+from services.database import Database, open_database
 from services.runs.queries import RunQuery
-from services.runs.store import RunStore, open_store
+from services.runs.store import RunStore
 
 _SMALL = 1_000
 _LIMIT = 50
@@ -92,11 +93,11 @@ def _measure_kind(kind: str, new_database: NewDatabase, large: int, rounds: int)
 
 
 def _filled(url: str, n: int) -> _Size:
-    open_store(url).close()  # makes the tables
+    open_database(url).close()  # makes the tables
     engine = make_engine(url)
     runs = fill(engine, n)
     vacuum(engine)
-    return _Size(runs, RunStore(engine))
+    return _Size(runs, RunStore(Database(engine)))
 
 
 def _ask_all(small: _Size, large: _Size, rounds: int) -> None:

@@ -18,9 +18,10 @@ from benchmarks.databases import KINDS, NewDatabase, databases, opened, stored_b
 from benchmarks.made_runs import Shape, store_run
 from benchmarks.result import Result, Skipped, quartiles
 from services.container import Container
+from services.database import open_database
 from services.runs.payloads import timeline_document
 from services.runs.request import RunRequest
-from services.runs.store import open_store
+from services.runs.store import RunStore
 from services.settings import Settings
 from services.types import RunView
 
@@ -74,7 +75,8 @@ def _demo(url: str) -> Iterator[RunOnce]:
 
 @contextmanager
 def _made(url: str) -> Iterator[RunOnce]:
-    with closing(open_store(url)) as store:
+    with closing(open_database(url)) as database:
+        store = RunStore(database)
         yield lambda seed: store.view(store_run(store, _MADE, seed))
 
 

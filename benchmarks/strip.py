@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.made_runs import Shape, store_run
 from benchmarks.result import Result, Skipped, interleaved, quartiles
-from services.runs.store import open_store
+from services.database import open_database
+from services.runs.store import RunStore
 from services.settings import Settings
 from tests.databases import chromium
 from tests.servers import Server
@@ -113,7 +114,8 @@ def _result(figures: list[dict[str, float]], bare: list[float]) -> Result:
 def _stored_run(home: Path) -> str:
     """The id of a run of 2,000 tokens, half of them read and half written, with two SAEs."""
     url = Settings(home=home, database_url="").effective_database_url
-    with closing(open_store(url)) as store:
+    with closing(open_database(url)) as database:
+        store = RunStore(database)
         return store_run(store, Shape(_TOKENS, prompt=_TOKENS // 2, n_saes=2), seed=1)
 
 

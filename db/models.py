@@ -1,4 +1,4 @@
-"""The tables. Names that the seed products had are kept.
+"""The tables of runs, and a door to all tables. Names that the seed products had are kept.
 
 A run is spread by how it is read: the index row for lists, the preview for its page, one timeline
 per SAE, and postings that answer "in which runs did feature f fire above x" exactly.
@@ -11,52 +11,37 @@ from typing import Any
 
 from sqlalchemy import (
     DDL,
-    Boolean,
     CheckConstraint,
     ForeignKey,
     Identity,
     Index,
     Integer,
-    MetaData,
-    Table,
     event,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.schema import ExecutableDDLElement
 
-from db.columns import Blob, Int, Json, SafeText, UtcDateTime
+from db.base import Base, table
+from db.columns import SafeText
 from db.records import STATUSES
+from db.registry_models import ModelRow, PreflightRow, SaeRow
+
+__all__ = [
+    "SEQ_BITS",
+    "Base",
+    "ModelRow",
+    "PreflightRow",
+    "RunIndex",
+    "RunPosting",
+    "RunPreview",
+    "RunSae",
+    "RunTimeline",
+    "SaeKey",
+    "SaeRow",
+    "table",
+]
 
 SEQ_BITS = 10  # low bits of run_seq, which tell apart the runs of one microsecond
-
-
-class Base(DeclarativeBase):
-    """Every constraint has a name that SQLite's table rebuild (Alembic batch mode) can refer to."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map = {
-        str: SafeText(),
-        int: Int(),
-        bool: Boolean(),
-        datetime: UtcDateTime(),
-        bytes: Blob(),
-        list[Any]: Json,
-        dict[str, Any]: Json,
-    }
-
-
-def table(model: type[Base]) -> Table:
-    """The table of `model`, for statements that need no mapped objects."""
-    assert isinstance(model.__table__, Table)
-    return model.__table__
 
 
 def _recent(table_name: str, *columns: str) -> Index:

@@ -5,16 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any
 
-from db.engine import make_engine
-from db.errors import (
-    DatabaseFull,
-    DatabaseUnavailable,
-    DuplicateRequest,
-    RunIsActive,
-    SchemaMismatch,
-)
+from db.errors import DuplicateRequest, RunIsActive
 from db.records import (
     Cursor,
     FeatureFilter,
@@ -25,10 +17,9 @@ from db.records import (
     utc_now,
 )
 from db.runs import RunRepository
-from db.schema import current, ensure_current
-from db.unit_of_work import UnitOfWork
 from services import text
-from services.errors import Conflict, InvalidArgument, NotFound, ResourceExhausted, Unavailable
+from services.database import Database
+from services.errors import Conflict, InvalidArgument, NotFound
 from services.runs.execution import Outcome
 from services.runs.live import RunInProgress
 from services.runs.mapping import outcome_of, summary_of, text_of, view_of
@@ -40,40 +31,12 @@ from services.types import RunPage, RunStatus, RunSummary, RunView, SaeInfo
 _JUST_ACCEPTED = timedelta(seconds=10)
 
 
-def open_store(url: str) -> RunStore:
-    """The store of the database at `url`, its tables brought up to date.
-
-    Raises:
-        Unavailable: the database cannot be reached, or was written by a newer version.
-    """
-    with _our_errors():
-        engine = make_engine(url)
-        ensure_current(engine)
-    return RunStore(engine)
-
-
 class RunStore:
     """Writes what this process does with runs, and reads every run."""
 
-    def __init__(self, engine: Any) -> None:
-        self._engine = engine
-        self._uow = UnitOfWork(engine)
+    def __init__(self, database: Database) -> None:
+        self._database = database
         self._owner = this_process()
-
-    def close(self) -> None:
-        """Let go of the connections."""
-        self._engine.dispose()
-
-    def check(self) -> tuple[str, dict[str, Any]]:
-        """For health: what database this is, and that it answers.
-
-        Raises:
-            Unavailable: it does not.
-        """
-        with _our_errors():
-            revision = current(self._engine)
-        url = self._engine.url.render_as_string(hide_password=True)
-        return f"{self._engine.dialect.name} answers", {"url": url, "revision": revision}
 
     # Writing
 
@@ -201,24 +164,13 @@ class RunStore:
 
     @contextmanager
     def _read(self) -> Iterator[RunRepository]:
-        with _our_errors(), self._uow.read() as session:
+        with self._database.read() as session:
             yield RunRepository(session)
 
     @contextmanager
     def _write(self) -> Iterator[RunRepository]:
-        with _our_errors(), self._uow.write() as session:
+        with self._database.write() as session:
             yield RunRepository(session)
-
-
-@contextmanager
-def _our_errors() -> Iterator[None]:
-    """The database layer's errors as the product's."""
-    try:
-        yield
-    except (DatabaseUnavailable, SchemaMismatch, OSError) as error:
-        raise Unavailable(str(error)) from error
-    except DatabaseFull as error:
-        raise ResourceExhausted(str(error)) from error
 
 
 def _no_such_run(request_id: str) -> NotFound:

@@ -1,0 +1,160 @@
+"""The registry's tables, in the house's own values and errors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from db.registry import Kind, RegistryRepository
+from db.registry_records import ModelRecord, PreflightRecord, SaeRecord
+from services.database import Database
+from services.errors import NotFound
+from services.types import Finding, PreflightReport, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryRows:
+    """Every model and SAE that was ever seen and not forgotten, by id."""
+
+    models: Mapping[str, ModelRecord]
+    saes: Mapping[str, SaeRecord]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Stored runs by id, counted up to `db.registry.COUNTED_MOST`."""
+
+    models: Mapping[str, int]
+    saes: Mapping[str, int]
+
+
+class RegistryStore:
+    """Keeps what folders cannot: when something came, that it was deleted, what was measured.
+
+    Raises:
+        Unavailable, ResourceExhausted: see services.database; from every method.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def sync(self, models: Sequence[ModelRecord], saes: Sequence[SaeRecord]) -> None:
+        """Write down what was found in folders; marks and dates of what is known stay."""
+        with self._write() as registry:
+            registry.keep(models)
+            registry.keep(saes)
+
+    def rows(self) -> RegistryRows:
+        """All of both."""
+        with self._read() as registry:
+            return RegistryRows(registry.models(), registry.saes())
+
+    def set_deleted(self, kind: Kind, id: str, at: datetime | None) -> None:
+        """Take out of use at a time, or (None) back into it.
+
+        Raises:
+            NotFound: there is no such row.
+        """
+        with self._write() as registry:
+            if not registry.set_deleted(kind, id, at):
+                raise NotFound(f"{id[:200]!r} is none of the registered {kind}", id=id[:200])
+
+    def forget(self, kind: Kind, id: str) -> None:
+        """Remove the row, and an SAE's preflights with it."""
+        with self._write() as registry:
+            registry.forget(kind, id)
+
+    def keep_preflight(self, report: PreflightReport) -> None:
+        """Keep a report.
+
+        Raises:
+            NotFound: its SAE was forgotten meanwhile.
+        """
+        with self._write() as registry:
+            if report.sae_id not in registry.saes():
+                raise NotFound(f"SAE {report.sae_id!r} is not registered", id=report.sae_id)
+            registry.insert_preflight(_record_of(report))
+
+    def latest(self) -> dict[str, PreflightReport]:
+        """The newest report of each SAE with the model that it is registered for, by SAE."""
+        with self._read() as registry:
+            return {id: _report_of(record) for id, record in registry.latest().items()}
+
+    def history(self, sae_id: str, limit: int = 50) -> tuple[PreflightReport, ...]:
+        """The SAE's reports, newest first."""
+        with self._read() as registry:
+            return tuple(map(_report_of, registry.history(sae_id, limit)))
+
+    def usage(self) -> Usage:
+        """How many stored runs used each model and each SAE."""
+        with self._read() as registry:
+            return Usage(registry.usage("models"), registry.usage("saes"))
+
+    def active(self, kind: Kind, id: str) -> tuple[str, ...]:
+        """Ids of the runs with it that are queued or under way, oldest first."""
+        with self._read() as registry:
+            return tuple(registry.active(kind, id))
+
+    @contextmanager
+    def _read(self) -> Iterator[RegistryRepository]:
+        with self._database.read() as session:
+            yield RegistryRepository(session)
+
+    @contextmanager
+    def _write(self) -> Iterator[RegistryRepository]:
+        with self._database.write() as session:
+            yield RegistryRepository(session)
+
+
+def _record_of(report: PreflightReport) -> PreflightRecord:
+    return PreflightRecord(
+        preflight_id=report.preflight_id,
+        sae_id=report.sae_id,
+        model_id=report.model_id,
+        created_at=report.created_at,
+        verdict=report.verdict.value,
+        sae_revision=report.sae_revision,
+        model_revision=report.model_revision,
+        duration_s=report.duration_s,
+        findings=[_finite(asdict(finding)) for finding in report.findings],
+        metrics=_finite(report.metrics),
+        published=_finite(report.published),
+        conditions=_finite(report.conditions),
+        curves=_finite(report.curves),
+    )
+
+
+def _report_of(record: PreflightRecord) -> PreflightReport:
+    return PreflightReport(
+        preflight_id=record.preflight_id,
+        sae_id=record.sae_id,
+        model_id=record.model_id,
+        created_at=record.created_at,
+        verdict=Verdict(record.verdict),
+        findings=tuple(
+            Finding(f["code"], Verdict(f["verdict"]), f["message"], f["remedy"])
+            for f in record.findings
+        ),
+        metrics=record.metrics,
+        published=record.published,
+        conditions=record.conditions,
+        curves={name: tuple(values) for name, values in record.curves.items()},
+        sae_revision=record.sae_revision,
+        model_revision=record.model_revision,
+        duration_s=record.duration_s,
+    )
+
+
+def _finite(value: Any) -> Any:
+    """`value` as JSON keeps it: what is not a finite number is no number."""
+    if isinstance(value, Mapping):
+        return {str(key): _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
