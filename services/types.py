@@ -418,6 +418,7 @@ class CataloguePage:
 
     items: tuple[CatalogueEntry, ...]
     total: int
+    suggestion: str | None = None  # a search that finds something, where this one finds nothing
 
 
 class TaskStatus(StrEnum):
