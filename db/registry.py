@@ -39,7 +39,7 @@ class RegistryRepository:
             values = asdict(record)
             statement = self._insert(target).values(values)
             fresh = {name: values[name] for name in values if name not in (key, *_KEPT)}
-            self._session.execute(statement.on_conflict_do_update([key], set_=fresh))
+            self._session.execute(statement.on_conflict_do_update(index_elements=[key], set_=fresh))
 
     def models(self) -> dict[str, ModelRecord]:
         """All models, by id."""
