@@ -7,9 +7,10 @@ from itertools import groupby
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import html
+from dash import dcc, html
 
 from components.amounts import bytes_text, count_text, number_text, share_text
+from components.entries import listed
 from components.icons import icon
 from services.types import Candidate, CatalogueEntry, CataloguePage, SaeInfo
 
@@ -19,7 +20,7 @@ def catalogue_results(
 ) -> html.Div:
     """The entries that match, best first, each with its button."""
     if not page.items:
-        return html.Div(f"Nothing in the catalogue matches “{text}”.", className="as-muted")
+        return html.Div([_nothing(text), _suggestion(page.suggestion)], role="status")
     shown, total = len(page.items), page.total
     count = f"{total:,} found" + (f", the best {shown} shown" if total > shown else "")
     items = [_entry(entry, add_button(entry)) for entry in page.items]
@@ -29,6 +30,16 @@ def catalogue_results(
             html.Ul(items, className="as-offers"),
         ]
     )
+
+
+def _nothing(text: str) -> html.Span:
+    return html.Span(f"Nothing in the catalogue matches “{text}”. ", className="as-muted")
+
+
+def _suggestion(text: str | None) -> dcc.Link | None:
+    if not text:
+        return None
+    return dcc.Link(f"Search for “{text}”", href=listed("/saes/add", q=text))
 
 
 def _entry(entry: CatalogueEntry, button: Any) -> html.Li:

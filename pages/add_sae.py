@@ -34,7 +34,7 @@ def layout(**query: Any) -> html.Div:
     view = Adding.parse(query)
     tabs = [
         ("catalogue", "Catalogue", _catalogue_form(view)),
-        ("huggingface", "Hugging Face repository", repository_form()),
+        ("huggingface", "Hugging Face", repository_form()),
         ("local", "Folder or file", folder_form()),
     ]
     body = [
@@ -42,7 +42,7 @@ def layout(**query: Any) -> html.Div:
         dcc.Store(id=Add.SINK),
         offline_note(),
         html.Div(id=Add.ERROR),
-        task_panel(query),
+        *task_panel(query),
         _under_way(query.get("task")),
         section("Where from", [_tabs(tabs, view), _model_choice()]),
     ]
