@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import psutil
 
-from services.errors import InvalidArgument, ResourceExhausted
+from services.errors import Conflict, InvalidArgument, ResourceExhausted
 from services.lm.weight_files import TensorSpec, broken
 from services.sae.config import CONFIG, WEIGHTS, check_weights, parse_config, read_config
 from services.sae.formats.arrays import read_values
@@ -40,10 +40,13 @@ def convert(
 
     `model_name` and `hook_name` fill in what the files do not say, and win over it. Raises
     `InvalidArgument` when something needed is missing, `Unsupported` when the weights are not
-    finite numbers or the files changed, `ResourceExhausted`; then nothing is left in `target`.
+    finite numbers or the files changed, `Conflict` when there is an SAE in `target` already, and
+    `ResourceExhausted`; then nothing of it is left in `target`.
     """
     config = _completed(found, model_name, hook_name)
     parse_config(config, found.files[0])
+    if (target / CONFIG).exists() or (target / WEIGHTS).exists():
+        raise Conflict(f"{target.name} holds an SAE already: choose another id", path=str(target))
     _check_room(found, target)
     is_new = not target.exists()
     target.mkdir(parents=True, exist_ok=True)
@@ -129,7 +132,7 @@ def _write(parts: Mapping[str, Part], file: IO[bytes]) -> None:
 def _as_bytes(tensor: Tensor) -> memoryview:
     import torch
 
-    return memoryview(tensor.contiguous().flatten().view(torch.uint8).numpy())
+    return tensor.contiguous().flatten().view(torch.uint8).numpy().data
 
 
 @dataclass
