@@ -190,6 +190,15 @@ def test_the_list_of_a_repository_names_what_looking_will_find(tmp_path, case):
     assert set(groups[found[0].path]) <= set(wanted) and not set(noise) & set(wanted)
 
 
+def test_what_lies_beside_an_sae_is_not_downloaded():
+    folder = "resid_post_all/layer_17_width_16k_l0_small"
+    names = [f"{folder}/{n}" for n in ("config.json", "params.safetensors", "examples.safetensors")]
+    assert wanted_files(names) == tuple(names[:2])
+    assert grouped(names) == {folder: (names[1], names[0])}
+    old = ["b/cfg.json", "b/sae_weights.safetensors", "b/sparsity.safetensors"]
+    assert grouped(old) == {"b": ("b/sae_weights.safetensors", "b/cfg.json")}
+
+
 ODD = [None, [], {}, "x", "", -1, 0, 0.5, 1e300, True, "a" * 5000, [1], {"in": "x"}, "../../etc"]
 
 
