@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from services.errors import Unsupported
 from services.lm.folders import Folders, Problem
@@ -140,11 +140,11 @@ def _no_model(path: Path) -> Unsupported:
 def _context(config: Any, tokenizer_config: dict[str, Any]) -> int:
     """Longest sequence: as the model states it, else the tokenizer."""
     names = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length")
-    found = [config[name] for name in names if _is_size(config.get(name))]
+    found = [value for value in map(config.get, names) if _is_size(value)]
     stated = tokenizer_config.get("model_max_length")
     # Tokenizers write 10**30 for "no limit".
     found += [stated] if _is_size(stated) and stated < 10**7 else []
-    return int(found[0]) if found else _FALLBACK_CTX
+    return found[0] if found else _FALLBACK_CTX
 
 
 def refuse_code(path: Path, config: dict[str, Any]) -> None:
@@ -198,11 +198,11 @@ def _size(path: Path, config: Any, *names: str) -> int:
     for name in names:
         value = config.get(name) if isinstance(config, dict) else None
         if _is_size(value):
-            return int(value)
+            return value
     raise broken(path / "config.json", f"has no usable `{names[0]}`", "copy it again")
 
 
-def _is_size(value: Any) -> bool:
+def _is_size(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
