@@ -74,9 +74,7 @@ def _read_model(model_id: str, path: Path) -> ModelEntry:
     _refuse_other_kinds(path, config)
     tokenizer_config = _optional(path / "tokenizer_config.json")
     refuse_code(path / "tokenizer_config.json", tokenizer_config)
-    if not any(all((path / name).exists() for name in names) for names in _TOKENIZERS):
-        remedy = "copy the tokenizer's files (tokenizer.json, tokenizer_config.json) beside it"
-        raise broken(path / "tokenizer.json", "is missing", remedy)
+    _refuse_without_tokenizer(path)
     sizes = config.get("text_config", config)
     files = weight_files(path)
     n_params, dtype = _weights(files)
@@ -87,14 +85,24 @@ def _read_model(model_id: str, path: Path) -> ModelEntry:
         n_ctx=_context(sizes, tokenizer_config),
         n_vocab=_size(path, sizes, "vocab_size"),
         n_params=n_params,
-        has_chat_template="chat_template" in tokenizer_config
-        or any((path / name).exists() for name in ("chat_template.jinja", "chat_template.json")),
+        has_chat_template=_has_chat_template(path, tokenizer_config),
         revision=revision(files, hash_large=False),
         family=str(config.get("model_type", "")),
         dtype=dtype,
         size_bytes=sum(file.stat().st_size for file in files),
     )
     return ModelEntry(info, path, info.family, files)
+
+
+def _refuse_without_tokenizer(path: Path) -> None:
+    if not any(all((path / name).exists() for name in names) for names in _TOKENIZERS):
+        remedy = "copy the tokenizer's files (tokenizer.json, tokenizer_config.json) beside it"
+        raise broken(path / "tokenizer.json", "is missing", remedy)
+
+
+def _has_chat_template(path: Path, tokenizer_config: dict[str, Any]) -> bool:
+    files = ("chat_template.jinja", "chat_template.json")
+    return "chat_template" in tokenizer_config or any((path / name).exists() for name in files)
 
 
 def _weights(files: Sequence[Path]) -> tuple[int, str]:

@@ -168,7 +168,7 @@ def _points(block: _Block) -> Found:
         "hook_attn_out": (attn_out.name, "output"),
         "hook_mlp_out": (mlp_out.name, "output"),
     }
-    middle = block.before + attn_out.after if attn_out.after is not None else None
+    middle = None if attn_out.after is None else block.before + attn_out.after
     reader = next((p for p in block.parts if _same(p.before, middle)), None)
     if reader is not None:
         found["hook_resid_mid"] = (reader.name, "input")
@@ -202,7 +202,7 @@ def _mlp_points(block: _Block, attention: _Seen, mlp_out: _Seen, reader: _Seen |
     norm = _only([p for p in block.parts if _is_norm(p) and _same(p.after, mlp.before)])
     if norm is None:
         # Some families normalise only what the MLP writes: it reads the residual stream itself.
-        if reader is mlp:
+        if reader is not None and reader is mlp:
             found["hook_mlp_in"] = (mlp.name, "input")
         return found
     found["hook_mlp_in"] = (norm.name, "input")
