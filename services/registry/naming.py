@@ -88,7 +88,8 @@ def free_id(wanted: str, taken: Container[str]) -> str:
     """`wanted`, or with the first number behind it that makes it free."""
     if wanted not in taken:
         return wanted
-    stem = wanted[: _LONGEST - 4]
+    owner, slash, name = wanted.rpartition("/")
+    stem = f"{owner}{slash}{name[: _LONGEST - 5]}"
     return next(f"{stem}-{n}" for n in range(2, 10_000) if f"{stem}-{n}" not in taken)
 
 
