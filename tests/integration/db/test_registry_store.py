@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,7 @@ from services.database import Database
 from services.errors import NotFound
 from services.registry.store import RegistryStore
 from services.types import Finding, PreflightReport, Verdict
-from tests.integration.db.samples import Runs, outcome, store
+from tests.integration.db.samples import Runs, last_statement, outcome, store
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
@@ -239,6 +239,30 @@ def test_runs_under_way_are_named(kept: RegistryStore, runs: Runs) -> None:
     assert kept.active("models", "nope") == ()
     assert kept.active("saes", used.sae_ids[0]) == ("earlier", "waiting")
     assert kept.active("saes", "nope") == ()
+
+
+_RUNS, _USED = "activation_run_index", "activation_run_saes"
+_PLANS: dict[str, tuple[Callable[[RegistryStore], object], str, str]] = {
+    "model": (lambda s: s.active("models", "m"), _RUNS, f"ix_{_RUNS}_model_id_status_recent"),
+    "SAE": (lambda s: s.active("saes", "s"), _USED, f"ix_{_USED}_sae_key_status_recent"),
+    "counts": (lambda s: s.usage(), _USED, f"ix_{_USED}_sae_key"),
+    "newest": (lambda s: s.latest(), "sae_preflights", "ix_sae_preflights_recent"),
+    "history": (lambda s: s.history("s"), "sae_preflights", "ix_sae_preflights_recent"),
+}
+
+
+@pytest.mark.parametrize("name", _PLANS)
+def test_among_a_million_runs_only_those_asked_for_are_read(
+    sqlite_engine: Engine, name: str
+) -> None:
+    action, table, index = _PLANS[name]
+    kept = RegistryStore(Database(sqlite_engine))
+    statement = last_statement(sqlite_engine, lambda: action(kept))
+    with sqlite_engine.connect() as connection:
+        plan = connection.exec_driver_sql("EXPLAIN QUERY PLAN " + statement[0], statement[1])
+        steps = [row[-1] for row in plan]
+    assert any(f"INDEX {index}" in step for step in steps), steps
+    assert not any(step.startswith(f"SCAN {table}") for step in steps), steps
 
 
 def test_several_may_write_the_same_at_once_in_any_order(kept: RegistryStore) -> None:
