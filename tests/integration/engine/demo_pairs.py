@@ -53,6 +53,8 @@ def changed(
 
 
 def measured(lm: LanguageModel, entry: SaeEntry, **options: Any) -> PreflightReport:
+    """The report; on a fourth of the text unless `max_tokens` says otherwise."""
+    options = {"max_tokens": 1024, **options}
     report = preflight(lm, load_sae(entry, CPU, threads=1), entry, **options)
     assert report is not None
     return report

@@ -105,7 +105,7 @@ def lm():
 
 @pytest.fixture(scope="module")
 def report(lm):
-    return measured(lm, shipped(SAE_ID))
+    return measured(lm, shipped(SAE_ID), max_tokens=4096)
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -152,7 +152,7 @@ def test_the_conditions_say_on_what_and_how_it_was_measured(report):
 
 @pytest.mark.parametrize("sae_id", ["demo-l1-res", "demo-l2-res"])
 def test_the_shipped_pairs_are_good(lm, sae_id):
-    report = measured(lm, shipped(sae_id), trained_on_this=True)
+    report = measured(lm, shipped(sae_id), trained_on_this=True, max_tokens=4096)
     assert (report.verdict, report.findings) == (Verdict.GOOD, ())
     assert report.duration_s < 60
 
