@@ -42,7 +42,7 @@ def folder_form() -> dmc.Stack:
     """Adds from a folder or file of this machine."""
     folders = ", ".join(str(folder) for folder in services().settings.open_folders)
     path = dmc.TextInput(
-        id=place("where", "local"), label="Folder or file", placeholder="/path/to/sae",
+        id=place("where", "local"), label="Path", placeholder="/path/to/sae",
         description=f"On the machine on which Actiscope runs, below {folders}",
         style={"flex": "1 1 260px"},
     )  # fmt: skip

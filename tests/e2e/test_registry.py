@@ -60,7 +60,7 @@ def test_a_folder_is_added_in_three_clicks_to_a_verdict(open_screen: Open, home:
     page = screen.page
     page.get_by_role("link", name="Add SAE").click()
     page.get_by_role("tab", name="Folder or file").click()
-    page.get_by_label("Folder or file", exact=True).fill(str(home / "import" / "harbour"))
+    page.get_by_label("Path", exact=True).fill(str(home / "import" / "harbour"))
     page.keyboard.press("Enter")
     page.get_by_role("button", name="Add", exact=True).click()
     screen.wait_for_query(source="local")
@@ -95,7 +95,7 @@ def test_several_are_chosen_from_a_folder_and_what_is_none_is_named(
 ) -> None:
     screen = open_screen("/saes/add?source=local")
     page = screen.page
-    page.get_by_label("Folder or file", exact=True).fill(str(home / "import"))
+    page.get_by_label("Path", exact=True).fill(str(home / "import"))
     page.get_by_role("button", name="Look").click()
     boxes = page.get_by_role("checkbox", checked=True)
     screen.expect(boxes).to_have_count(2)
@@ -109,7 +109,7 @@ def test_several_are_chosen_from_a_folder_and_what_is_none_is_named(
 
 def test_a_folder_that_may_not_be_read_is_refused_with_the_way_out(open_screen: Open) -> None:
     screen = open_screen("/saes/add?source=local")
-    screen.page.get_by_label("Folder or file", exact=True).fill("/etc")
+    screen.page.get_by_label("Path", exact=True).fill("/etc")
     screen.page.get_by_role("button", name="Look").click()
     screen.expect(screen.page.locator("#add-error")).to_contain_text("ACTISCOPE_LOCAL_ROOTS")
 
@@ -158,7 +158,7 @@ def test_filters_are_in_the_address(open_screen: Open, measured: None) -> None:
     screen.wait_for_query(text="demo-l2")
     screen.page.reload()
     screen.expect(rows).to_have_count(1)
-    screen.page.get_by_label("Verdict", exact=True).click()
+    screen.page.get_by_role("textbox", name="Verdict").click()
     screen.page.get_by_role("option", name="Broken").click()
     screen.wait_for_query(text="demo-l2", verdict="broken")
     screen.expect(screen.page.get_by_text("No SAE passes these filters")).to_be_visible()
@@ -259,7 +259,7 @@ def test_the_picker_shows_verdicts(open_screen: Open, measured: None) -> None:
     screen = open_screen("/?sae=demo-l2-res")
     form = screen.page.locator("#play-form")
     screen.expect(form).to_contain_text("demo-l2-res · layer 2 · good")
-    screen.page.get_by_label("SAEs", exact=True).click()
+    screen.page.get_by_role("textbox", name="SAEs").click()
     offered = screen.page.get_by_role("option", name="demo-l1-res · layer 1 · good")
     screen.expect(offered).to_be_visible()
 
