@@ -26,7 +26,7 @@ T = TypeVar("T")
 _THREADS = {ADDING: 2, MEASURING: 1}  # the engine does one thing at a time anyway
 _LIMIT = 32  # waiting and running together
 _KEPT, _KEPT_FOR = 200, timedelta(days=1)
-_QUIET_S = 1.0  # without work for the engine, before something unasked for begins
+_QUIET_S = 3.0  # without work for the engine, before something unasked for begins
 _LOOK_S = 0.1  # how often a task that waits for the engine looks whether it was cancelled
 
 
