@@ -105,6 +105,7 @@ def measure(
             raise Stopped
         return report
 
+    job.about |= {("saes", sae_id), ("models", model_id)}
     job.begin("waiting")
     report = parts.tasks.on_engine(job, work)
     parts.index.known()  # a preflight needs the row of its SAE

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from services.errors import Conflict, NotFound
@@ -44,13 +45,15 @@ def remove_model(parts: Parts, card: ModelCard, with_files: bool) -> None:
             id=model_id,
         )
     _remove(parts, "models", card, model_id, with_files)
-    parts.residents.unload_model(model_id)
+    with suppress(Conflict):  # whoever reads with it now ends with what it began with
+        parts.residents.unload_model(model_id)
 
 
 def remove_sae(parts: Parts, card: SaeCard, with_files: bool) -> None:
     """Offer the SAE no more, or forget it with its files."""
     _remove(parts, "saes", card, card.info.sae_id, with_files)
-    parts.residents.unload_sae(card.info.sae_id)
+    with suppress(Conflict):
+        parts.residents.unload_sae(card.info.sae_id)
 
 
 def restore(parts: Parts, kind: Kind, id: str, state: EntryState) -> None:
