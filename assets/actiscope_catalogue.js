@@ -12,11 +12,17 @@
           h("strong", { className: "as-break" }, item.sae),
           h("span", { className: "as-muted as-break" }, item.release)),
         h("div", { className: "as-offer-facts" },
-          item.facts.map((fact, i) => h("span", { key: i }, fact))),
+          item.facts.map((fact, i) => h("span", { key: i }, fact)), neuronpedia(item)),
         item.problem && h("div", { className: "as-small as-warn as-break" }, item.problem)),
       !item.problem && h("button",
         { type: "button", className: "as-button as-button-quiet as-button-small",
           "aria-label": label, onClick: () => choose(item) }, "Add"));
+  }
+
+  function neuronpedia(item) {
+    if (!/^https:/.test(item.neuronpedia || "")) return null;
+    return h("a", { href: item.neuronpedia, target: "_blank", rel: "noopener noreferrer",
+      "aria-label": `${item.sae} of ${item.release} on Neuronpedia` }, "on Neuronpedia");
   }
 
   function suggestion(text) {

@@ -15,6 +15,8 @@ from pages.entry_code import addition, sae_code
 from pages.form import sae_options, usual_choice, verdict_notes
 from pages.registry_filters import SaeFilters
 from services.demo import ARTEFACTS
+from services.errors import Unavailable
+from services.registry.index import Index
 from services.registry.requests import AddSaes
 from services.registry.service import Registry
 from services.settings import Settings
@@ -95,6 +97,22 @@ def test_the_list_shows_the_demo_and_filters_it(client: Client) -> None:
     assert "demo-l2-res" not in listed(text="l1-res")
     assert "No SAE passes" in listed(model="gpt2")
     assert "No SAE passes" in listed(source="huggingface")
+
+
+def test_without_a_database_the_pages_stand_and_say_why(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: Any) -> None:
+        raise Unavailable("the database is away")
+
+    monkeypatch.setattr(Index, "known", away)
+    for path in ("/saes", "/saes/add", f"/sae?id={SAE}", "/models"):
+        answer = show(client, *path.partition("?")[::2]).get_json()
+        assert "sideUpdate" not in answer, path
+    slots = (("saes-items", "saes-error"), ("models-content", "models-error"))
+    for id, slot in slots:
+        side = client.post(client.spec(f"{id}.children"), [None, {}]).get_json()["sideUpdate"]
+        assert "the database is away" in json.dumps(side[slot])
 
 
 def test_filters_that_make_no_sense_are_dropped() -> None:
