@@ -59,13 +59,13 @@ class Container:
         self.runs = RunService(settings, self._store, self._catalogue, self._dispatcher)
         self.registry = Registry(
             Parts(
-                settings=settings,
-                models=models,
-                saes=saes,
-                store=kept,
-                index=index,
-                residents=self._residents,
-                tasks=Tasks(self._worker),
+                settings,
+                models,
+                saes,
+                kept,
+                index,
+                self._residents,
+                Tasks(self._worker),
                 default_model=_default_model(settings),
                 demo=ARTEFACTS,
                 any_folder=any_folder,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from services.errors import ActiscopeError, NotFound
 from services.registry.fresh import is_stale
@@ -81,36 +82,38 @@ def measure(
         Stopped: the task was cancelled, or it is to give way.
         ActiscopeError: model or SAE cannot be loaded.
     """
-    entry = parts.saes.get(sae_id)
-    published = entry.registration.published if entry.registration else {}
-    on_this = was_trained_on(parts, entry.info.trained_on, model_id)
-
-    def work() -> PreflightReport:
-        from services.sae.preflight import preflight
-
-        with parts.residents.hold(model_id, (sae_id,)):
-            job.begin("loading")
-            lm, sae = parts.residents.model(model_id), parts.residents.sae(sae_id)
-            job.begin("measuring", unit="tokens")
-            report = preflight(
-                lm,
-                sae,
-                entry,
-                published=published,
-                trained_on_this=on_this,
-                progress=job.progress,
-                should_stop=lambda: job.should_stop() or gives_way(),
-            )
-        if report is None:
-            raise Stopped
-        return report
-
     job.about |= {("saes", sae_id), ("models", model_id)}
     job.begin("waiting")
+    work = partial(_measured, parts, job, sae_id, model_id, gives_way)
     report = parts.tasks.on_engine(job, work)
     parts.index.known()  # a preflight needs the row of its SAE
     parts.store.keep_preflight(report)
     parts.index.changed()
+    return report
+
+
+def _measured(
+    parts: Parts, job: Job, sae_id: str, model_id: str, gives_way: Callable[[], bool]
+) -> PreflightReport:
+    """In the engine's thread."""
+    from services.sae.preflight import preflight
+
+    entry = parts.saes.get(sae_id)
+    with parts.residents.hold(model_id, (sae_id,)):
+        job.begin("loading")
+        lm, sae = parts.residents.model(model_id), parts.residents.sae(sae_id)
+        job.begin("measuring", unit="tokens")
+        report = preflight(
+            lm,
+            sae,
+            entry,
+            published=entry.registration.published if entry.registration else {},
+            trained_on_this=was_trained_on(parts, entry.info.trained_on, model_id),
+            progress=job.progress,
+            should_stop=lambda: job.should_stop() or gives_way(),
+        )
+    if report is None:
+        raise Stopped
     return report
 
 
