@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from services.demo import ARTEFACTS
+from tests.e2e.conftest import DESKTOP, PHONE
 from tests.e2e.screens import Screen
 from tests.servers import Server
 
@@ -272,3 +273,23 @@ def test_a_run_leads_to_its_saes(open_screen: Open, server: Server) -> None:
     screen.page.get_by_role("heading", level=1, name="SAE demo-l1-res").wait_for()
     screen.page.get_by_role("link", name="used it").click()
     screen.expect(screen.page.locator("#runs-items")).to_contain_text("The cat")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_what_opens_later(
+    open_screen: Open, home: Path, measured: None, scheme: str
+) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    for viewport in (DESKTOP, PHONE):
+        options = {"viewport": viewport, "color_scheme": scheme, "bypass_csp": True}
+        screen = open_screen("/saes/add?source=local", reduced_motion="reduce", **options)
+        screen.page.get_by_label("Path", exact=True).fill(str(home / "import"))
+        screen.page.keyboard.press("Enter")
+        screen.expect(screen.page.get_by_text("These cannot be added")).to_be_visible()
+        assert axe.run(screen.page).response["violations"] == []
+        screen = open_screen("/models", reduced_motion="reduce", **options)
+        screen.page.get_by_role("button", name="Delete actiscope-demo").click()
+        dialog = screen.page.get_by_role("dialog")
+        dialog.get_by_role("button", name="Delete", exact=True).click()
+        screen.expect(dialog.get_by_role("alert")).to_contain_text("default model")
+        assert axe.run(screen.page).response["violations"] == []

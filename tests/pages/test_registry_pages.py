@@ -195,28 +195,19 @@ def test_a_model_is_loaded_and_unloaded(client: Client, registry: Registry) -> N
 
 def look(client: Client, source: str, where: str) -> Any:
     """The answer to looking at a place."""
-    found = [s for s in client.specs if s["inputs"] and "add-look" in s["inputs"][0]["id"]]
-    spec = found[0]
-    ids = [{"source": source, "type": f"add-{part}"} for part in ("look", "where")]
-    state = [{"source": source, "type": f"add-{part}"} for part in ("where", "revision", "look")]
-    out = [{"source": source, "type": "add-found"}, {"source": source, "type": "add-looked"}]
+
+    def of(part: str, name: str, value: Any = None) -> dict[str, Any]:
+        return {"id": {"source": source, "type": f"add-{part}"}, "property": name, "value": value}
+
+    button = of("look", "id")
     body = {
-        "output": spec["output"],
-        "outputs": [
-            {"id": out[0], "property": "children"},
-            {"id": out[1], "property": "data"},
-        ],
-        "inputs": [
-            {"id": ids[0], "property": "n_clicks", "value": 1},
-            {"id": ids[1], "property": "n_submit", "value": None},
-        ],
-        "state": [
-            {"id": state[0], "property": "value", "value": where},
-            {"id": state[1], "property": "value", "value": ""},
-            {"id": state[2], "property": "id", "value": state[2]},
-        ],
-        "changedPropIds": [f'{{"source":"{source}","type":"add-look"}}.n_clicks'],
-    }
+        "output": spec_of(client, "add-asked")["output"],
+        "outputs": [of("found", "children"), of("looked", "data")],
+        "inputs": [of("asked", "data", 1)],
+        "state": [of("where", "value", where), of("revision", "value", ""),
+                  {**button, "value": button["id"]}],
+        "changedPropIds": [f'{{"source":"{source}","type":"add-asked"}}.data'],
+    }  # fmt: skip
     return client.http.post(
         "/_dash-update-component",
         query_string={"endId": client.end_id},
