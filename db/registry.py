@@ -81,7 +81,10 @@ class RegistryRepository:
         return True
 
     def latest(self) -> dict[str, PreflightRecord]:
-        """The newest report of each SAE with the model that it is registered for, by SAE."""
+        """The newest report of each SAE with the model that it is registered for, by SAE.
+
+        Without its curves, which are most of a report.
+        """
         reports, saes = table(PreflightRow), table(SaeRow)
         # One look into the index per SAE: ranking all reports would sort them with their curves.
         older = reports.alias()
@@ -93,9 +96,16 @@ class RegistryRepository:
             .correlate(saes)
             .scalar_subquery()
         )
-        statement = select(reports).join(saes, reports.c.preflight_id == newest)
-        found = self._read(PreflightRecord, statement)
+        short = [column for column in reports.c if column.name != "curves"]
+        statement = select(*short).join(saes, reports.c.preflight_id == newest)
+        found = self._read(PreflightRecord, statement, curves={})
         return {record.sae_id: record for record in found}
+
+    def preflight(self, preflight_id: str) -> PreflightRecord | None:
+        """The report, whole; None when there is none."""
+        reports = table(PreflightRow)
+        statement = select(reports).where(reports.c.preflight_id == preflight_id)
+        return next(iter(self._read(PreflightRecord, statement)), None)
 
     def history(self, sae_id: str, limit: int) -> list[PreflightRecord]:
         """The SAE's reports, newest first."""
@@ -135,10 +145,10 @@ class RegistryRepository:
         count = select(func.count()).select_from(some.subquery()).scalar_subquery()
         return {id: n for id, n in self._session.execute(select(owner.c[id], count)) if n}
 
-    def _read(self, record: type[Record], statement: Select[Any]) -> list[Record]:
-        names = [field.name for field in fields(record)]
+    def _read(self, record: type[Record], statement: Select[Any], **given: Any) -> list[Record]:
+        names = [field.name for field in fields(record) if field.name not in given]
         rows = self._session.execute(statement).mappings()
-        return [record(**{name: row[name] for name in names}) for row in rows]
+        return [record(**given, **{name: row[name] for name in names}) for row in rows]
 
     def _insert(self, target: Table) -> Any:
         assert self._session.bind is not None

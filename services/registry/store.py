@@ -84,9 +84,17 @@ class RegistryStore:
                 raise NotFound(f"SAE {report.sae_id!r} is not registered", id=report.sae_id)
 
     def latest(self) -> dict[str, PreflightReport]:
-        """The newest report of each SAE with the model that it is registered for, by SAE."""
+        """The newest report of each SAE with the model that it is registered for, by SAE; without
+        its curves.
+        """
         with self._read() as registry:
             return {id: _report_of(record) for id, record in registry.latest().items()}
+
+    def preflight(self, preflight_id: str) -> PreflightReport | None:
+        """The report, whole; None when it was forgotten."""
+        with self._read() as registry:
+            record = registry.preflight(preflight_id)
+        return None if record is None else _report_of(record)
 
     def history(self, sae_id: str, limit: int = 50) -> tuple[PreflightReport, ...]:
         """The SAE's reports, newest first."""

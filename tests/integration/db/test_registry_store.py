@@ -130,7 +130,9 @@ def test_reports_come_back_and_the_newest_one_counts(kept: RegistryStore) -> Non
     )  # fmt: skip
     assert kept.history("release/l12", limit=1)[0].preflight_id == "p4"
     latest = kept.latest()
-    assert latest["release/l12"] == report(3)  # the fourth measured it with another model
+    newest = report(3)  # the fourth measured it with another model
+    assert latest["release/l12"] == replace(newest, curves={})
+    assert kept.preflight("p3") == newest and kept.preflight("p9") is None
     assert latest["other"].metrics == {"l0": None, "mse": None}
 
 
