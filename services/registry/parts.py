@@ -38,8 +38,6 @@ class Parts:
     any_folder: bool = False
     turns: Turns = field(default_factory=Turns)
     refreshed: set[str] = field(default_factory=set)  # outdated reports, see measuring.refresh
-        default_factory=set
-    )  # SAEs and revisions, see measuring
 
     @cached_property
     def hub(self) -> Hub:

@@ -76,7 +76,9 @@ def test_ids_are_made_of_places(tmp_path: Path) -> None:
         check_id(segment(text))
 
 
-@pytest.mark.parametrize("id", ["", "/", "a/", "/a", "a/b/c", ".a", "a/.b", "a b", "a\x00", "../a"])
+@pytest.mark.parametrize(
+    "id", ["", "/", "a/", "/a", "a/b/c", ".a", "a/.b", "a b", "a\x00", "../a", "catalogue"]
+)
 def test_ids_that_are_none(id: str) -> None:
     with pytest.raises(InvalidArgument):
         check_id(id)
