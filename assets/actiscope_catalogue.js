@@ -36,7 +36,7 @@
       props.setProps({ chosen: { release: item.release, sae: item.sae, n } });
     const items = props.items || [];
     return h("div", { id: props.id, className: "as-results" },
-      h("div", { className: "as-muted as-small as-num", role: "status" }, props.note),
+      h("div", { className: "as-muted as-small", role: "status" }, props.note),
       suggestion(props.suggestion),
       items.length > 0 && h("ul", { className: "as-offers", "aria-label": props.label },
         items.map((item) => entry(item, choose))));

@@ -19,9 +19,6 @@ from db.registry_records import ModelRecord, PreflightRecord, SaeRecord
 Kind = Literal["models", "saes"]
 Record = TypeVar("Record", ModelRecord, SaeRecord, PreflightRecord)
 
-COUNTED_MOST = 1000
-"""Runs that used a model or an SAE are counted up to here: a list must not read a million rows."""
-
 _KEPT = ("created_at", "deleted_at")  # what a row knows and a folder does not
 
 
@@ -120,11 +117,15 @@ class RegistryRepository:
 
     # Runs that used them
 
-    def usage(self, kind: Kind) -> dict[str, int]:
-        """Stored runs by id of model or SAE, counted up to COUNTED_MOST; 0 is left out."""
+    def usage(self, kind: Kind, most: int) -> dict[str, int]:
+        """Stored runs by id of model or SAE, counted up to `most`; 0 is left out.
+
+        A list must not read a million rows.
+        """
         if kind == "models":
-            return self._counts(table(ModelRow), "model_id", "model_id", table(RunIndex).c.model_id)
-        return self._counts(table(SaeKey), "sae_id", "sae_key", table(RunSae).c.sae_key)
+            models, used = table(ModelRow), table(RunIndex).c.model_id
+            return self._counts(models, "model_id", "model_id", used, most)
+        return self._counts(table(SaeKey), "sae_id", "sae_key", table(RunSae).c.sae_key, most)
 
     def active(self, kind: Kind, id: str) -> list[str]:
         """Runs with it that are queued or under way, oldest first."""
@@ -140,8 +141,8 @@ class RegistryRepository:
         # Sorted here: asked for an order, SQLite reads every run of the model to get it.
         return [request_id for _, request_id in sorted(self._session.execute(statement).tuples())]
 
-    def _counts(self, owner: Table, id: str, key: str, used: Any) -> dict[str, int]:
-        some = select(1).where(used == owner.c[key]).limit(COUNTED_MOST).correlate(owner)
+    def _counts(self, owner: Table, id: str, key: str, used: Any, most: int) -> dict[str, int]:
+        some = select(1).where(used == owner.c[key]).limit(most).correlate(owner)
         count = select(func.count()).select_from(some.subquery()).scalar_subquery()
         return {id: n for id, n in self._session.execute(select(owner.c[id], count)) if n}
 

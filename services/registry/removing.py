@@ -10,7 +10,7 @@ from services.registry.parts import Parts
 from services.registry.places import remove
 from services.registry.rows import unknown_model, unknown_sae
 from services.runs.catalogue import Kind
-from services.types import EntryState, ModelCard, SaeCard
+from services.types import RUNS_COUNTED, EntryState, ModelCard, SaeCard
 
 _WHAT = {"models": "model", "saes": "SAE"}
 
@@ -21,7 +21,8 @@ def dependents(parts: Parts, kind: Kind, id: str) -> tuple[str, ...]:
     found = list(in_use(parts, kind, id))
     runs = (known.model_runs if kind == "models" else known.sae_runs).get(id, 0)
     if runs:
-        found.append(f"{runs} stored run{'s' if runs > 1 else ''} used it")
+        least = "at least " if runs >= RUNS_COUNTED else ""
+        found.append(f"{least}{runs} stored run{'s' if runs > 1 else ''} used it")
     if kind == "models":
         deleted = known.deleted("saes")
         saes = [e.info.sae_id for e in parts.saes.list(id) if e.info.sae_id not in deleted]

@@ -14,7 +14,7 @@ from db.registry_records import ModelRecord, PreflightRecord, SaeRecord
 from services import text
 from services.database import Database
 from services.errors import NotFound
-from services.types import Finding, PreflightReport, Verdict
+from services.types import RUNS_COUNTED, Finding, PreflightReport, Verdict
 
 Record = TypeVar("Record", ModelRecord, SaeRecord)
 
@@ -31,7 +31,7 @@ class RegistryRows:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Stored runs by id, counted up to `db.registry.COUNTED_MOST`."""
+    """Stored runs by id, counted up to RUNS_COUNTED."""
 
     models: Mapping[str, int]
     saes: Mapping[str, int]
@@ -104,7 +104,9 @@ class RegistryStore:
     def usage(self) -> Usage:
         """How many stored runs used each model and each SAE."""
         with self._read() as registry:
-            return Usage(registry.usage("models"), registry.usage("saes"))
+            return Usage(
+                registry.usage("models", RUNS_COUNTED), registry.usage("saes", RUNS_COUNTED)
+            )
 
     def active(self, kind: Kind, id: str) -> tuple[str, ...]:
         """Ids of the runs with it that are queued or under way, oldest first."""

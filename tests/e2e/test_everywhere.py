@@ -48,6 +48,7 @@ REGISTRY = {
     "/sae?id=demo-l1-res": "#sae-figure-1 .barlayer .point",
     "/sae?id=nobody": "[role=alert]",
     "/saes/add?q=gemma": "#add-results li",
+    "/saes/add": "#add-results [role=status]",
     "/saes/add?source=local": "#add-tabs",
     "/models": "#models-content .as-model",
     "/models?id=actiscope-demo": "#models-content .as-facts",

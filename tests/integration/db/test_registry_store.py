@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, inspect
 
-from db import registry, schema
+from db import schema
 from db.engine import make_engine
 from db.registry_records import ModelRecord, SaeRecord
 from db.unit_of_work import UnitOfWork
 from services.database import Database
 from services.errors import NotFound
+from services.registry import store as store_module
 from services.registry.store import RegistryStore
 from services.types import Finding, PreflightReport, Verdict
 from tests.integration.db.samples import Runs, last_statement, outcome, store
@@ -228,7 +229,7 @@ def test_runs_are_counted_up_to_a_limit(
     usage = kept.usage()
     assert usage.models == {used.model_id: 4}
     assert usage.saes == dict.fromkeys(used.sae_ids, 4)
-    monkeypatch.setattr(registry, "COUNTED_MOST", 3)
+    monkeypatch.setattr(store_module, "RUNS_COUNTED", 3)
     assert kept.usage().models == {used.model_id: 3}
 
 
