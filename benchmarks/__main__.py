@@ -24,6 +24,7 @@ BENCHMARKS = {
     "storage": "Bytes stored per run",
     "sae_encode": "Encoding with a large SAE",
     "preflight": "Measuring an SAE with its model",
+    "catalogue": "Searching the catalogue of SAEs",
     "run_list": "The list of a thousand and of a million runs",
 }
 
