@@ -59,7 +59,7 @@ def press(client: Client, do: str, kind: str = "saes", name: str = SAE) -> Any:
         "output": spec["output"],
         "outputs": client._outputs(spec["output"]),
         "inputs": [[{"id": id, "property": "n_clicks", "value": 1}]],
-        "state": [],
+        "state": client._items(spec["state"], []),
         "changedPropIds": [f"{text}.n_clicks"],
     }
     return client.http.post(
@@ -205,7 +205,8 @@ def look(client: Client, source: str, where: str) -> Any:
         "outputs": [of("found", "children"), of("looked", "data")],
         "inputs": [of("asked", "data", 1)],
         "state": [of("where", "value", where), of("revision", "value", ""),
-                  {**button, "value": button["id"]}],
+                  {**button, "value": button["id"]},
+                  {"id": "add-error", "property": "children", "value": None}],
         "changedPropIds": [f'{{"source":"{source}","type":"add-asked"}}.data'],
     }  # fmt: skip
     return client.http.post(
