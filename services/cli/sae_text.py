@@ -17,7 +17,7 @@ def entry_line(entry: CatalogueEntry) -> tuple[object, ...]:
         "" if entry.layer is None else entry.layer,
         "" if entry.width is None else entry.width,
         "" if entry.l0 is None else f"{entry.l0:g}",
-        entry.neuronpedia_id or "",
+        entry.neuronpedia_url() or "",
         f"cannot be added: {entry.problem}" if entry.problem else "",
     )
 

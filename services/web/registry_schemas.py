@@ -157,6 +157,7 @@ class CatalogueEntryBody(BaseModel):
     l0: float | None
     explained_variance: float | None
     neuronpedia_id: str | None
+    neuronpedia_url: str | None
     loader: str
     problem: str | None = Field(description="why it cannot be added here")
 
