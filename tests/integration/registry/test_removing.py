@@ -46,6 +46,8 @@ def test_a_deleted_sae_is_not_offered_and_comes_back(stocked: Shop) -> None:
     assert [s.sae_id for s in registry.model("tiny").info.saes] == ["saes/b"]
     with pytest.raises(NotFound, match="restore"):
         stocked.container.runs.start(RunRequest(prompt="x", model_id="tiny", sae_ids=("saes/a",)))
+    with pytest.raises(NotFound, match="restore"):
+        registry.preflight("saes/a")
     assert run(stocked).summary.sae_ids == ("saes/b",)
     assert registry.restore_sae("saes/a").state is EntryState.READY
     assert run(stocked).summary.sae_ids == ("saes/a", "saes/b")
