@@ -46,7 +46,7 @@ def claims(place: Place) -> tuple[str, ...]:
 def read(place: Place, name: str) -> FoundSae:
     """The SAE of one file."""
     file, origin = place.folder / name, f"{place.origin}/{name}"
-    if (place.folder.parent / "hyperparams.json").exists():
+    if place.above("hyperparams.json"):
         raise broken(file, "belongs to the hyperparams.json above it", "give the folder of both")
     specs = read_specs(file)
     if _GATES & specs.keys():
