@@ -18,7 +18,7 @@ from services.errors import ActiscopeError
 from services.lm.catalogue import ModelCatalogue, ModelEntry
 from services.registry.fresh import is_stale
 from services.registry.rows import model_record, sae_record
-from services.registry.store import RegistryStore, storable_record
+from services.registry.store import Record, RegistryStore, storable_record
 from services.runs.catalogue import Kind
 from services.sae.catalogue import SaeCatalogue, SaeEntry
 from services.types import PreflightReport, Verdict
@@ -110,7 +110,7 @@ class Index:
         return None if is_stale(report, sae, model) else report.verdict
 
 
-def _differs(made: ModelRecord | SaeRecord, kept: ModelRecord | SaeRecord | None) -> bool:
+def _differs(made: Record, kept: Record | None) -> bool:
     """Whether keeping it would change the row: values are compared as they would be stored."""
     if kept is None:
         return True

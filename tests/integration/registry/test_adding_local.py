@@ -50,7 +50,9 @@ def test_a_model_is_registered_where_it_lies(shop: Shop) -> None:
     card = shop.registry.model("My-Model-v1")
     assert (shop.home / "models" / "My-Model-v1").is_symlink()
     assert card.state is EntryState.READY and card.fits and card.memory_bytes > 0
-    assert shop.add_model(folder, model_id="another") == "My-Model-v1"  # it is known already
+    asked = {"source": "local", "path": str(folder), "model_id": "another"}
+    task = shop.done(shop.registry.add_model(AddModel.parse(asked)))  # it is known already
+    assert task.results == ("My-Model-v1",) and "another" in task.problems[0]
     assert shop.left_behind() == []
 
 
@@ -230,6 +232,22 @@ def test_what_is_missing_must_be_said(one_shop: Shop) -> None:
     assert (info.model_id, info.hook_name) == ("tiny", "blocks.1.hook_resid_post")
 
 
+def test_a_hook_that_is_given_is_used_for_one_and_refused_for_several(one_shop: Shop) -> None:
+    shop = one_shop
+    shop.add_model(tiny.save_model(shop.folder, "tiny"))
+    for seed, name in enumerate(("a", "b")):
+        tiny.save_sae(shop.folder, name, tensors=tiny.sae_tensors(seed=seed))
+    given = {"hook_name": "blocks.2.hook_resid_pre"}
+    task = shop.add_saes(shop.folder / "saes" / "a", **given)
+    info = shop.registry.sae(task.results[0]).info
+    assert (info.hook_name, info.layer) == ("blocks.2.hook_resid_pre", 2)
+    several = shop.add_saes(shop.folder / "saes", **given)
+    assert several.error_code == "INVALID_ARGUMENT"
+    assert "blocks.1.hook_resid_post" in str(several.error_message)
+    chosen = shop.add_saes(shop.folder / "saes", paths=["b"], **given)
+    assert shop.registry.sae(chosen.results[0]).info.layer == 2
+
+
 def test_only_the_chosen_ones_are_added(one_shop: Shop) -> None:
     for seed, name in enumerate(("a", "b", "c")):
         tiny.save_sae(one_shop.folder, name, tensors=tiny.sae_tensors(seed=seed))
@@ -355,6 +373,15 @@ def test_fifty_equal_requests_are_one_task(one_shop: Shop) -> None:
     tasks = [one_shop.ended(one_shop.registry.task(id)) for id in set(ids)]
     assert all(task.results == ("tiny-sae",) for task in tasks)
     assert one_shop.saes() == ["tiny-sae"]
+
+
+def test_a_model_of_an_unknown_family_is_refused_when_it_is_added(one_shop: Shop) -> None:
+    folder = tiny.save_model(one_shop.folder, "tiny")
+    config = json.loads((folder / "config.json").read_text()) | {"model_type": "alien9"}
+    (folder / "config.json").write_text(json.dumps(config))
+    task = one_shop.ended(one_shop.registry.add_model(AddModel(source="local", path=str(folder))))
+    assert task.error_code == "UNSUPPORTED" and "alien9" in (task.error_message or "")
+    assert not (one_shop.home / "models" / "tiny").is_symlink() and one_shop.left_behind() == []
 
 
 def test_a_model_that_asks_for_code_is_refused(one_shop: Shop) -> None:
