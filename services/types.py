@@ -356,7 +356,7 @@ class SaeCard:
     is_resident: bool = False
     runs: int = 0  # stored runs that used it, counted up to RUNS_COUNTED
     preflight: PreflightReport | None = None  # the newest one with its model
-    is_stale: bool = False  # the preflight measured other weights than those there now
+    is_stale: bool = False  # the preflight measured other files than those there now
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,5 +89,5 @@ def print_card(card: SaeCard) -> None:
     ]
     click.echo(table(("", ""), [row for row in rows if row[1] not in (None, "")]).lstrip("\n"))
     if card.preflight is not None:
-        click.echo("\npreflight" + (" (of other weights than those there now)" * card.is_stale))
+        click.echo("\npreflight" + (" (of other files than those there now)" * card.is_stale))
         print_report(card.preflight)
