@@ -110,12 +110,13 @@ def _hub_offers(parts: Parts, request: AddSaes, job: Job) -> Iterator[list[Offer
 def _catalogue_offers(
     parts: Parts, release: str, catalogue_id: str, job: Job
 ) -> Iterator[list[Offer]]:
-    from services.sae.formats import Hints
+    from services.sae.formats import Hints, grouped
 
     entry = parts.directory.get(release, catalogue_id)
     job.begin("listing")
     listing = parts.hub.listing(entry.repo_id, None)
-    paths = wanted_paths([file.path for file in listing.files], (entry.path,))
+    own = grouped(listing.paths).get(entry.path)  # the decoder in a file of its own, too
+    paths = own or wanted_paths(listing.paths, (entry.path,))
     with turn(parts, listing, job) as folder:
         hashes = download(parts, listing, paths, job)
         place = folder / entry.path if entry.path else folder
