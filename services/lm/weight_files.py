@@ -15,8 +15,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from services.errors import Unsupported
 
@@ -73,7 +74,7 @@ def broken(path: Path, problem: str, remedy: str) -> Unsupported:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[IO[bytes]]:
+def opened(path: Path) -> Iterator[BufferedReader]:
     """The file to read; `Unsupported` for what is none, such as a pipe, which is not waited for."""
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _O_BINARY)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -119,8 +119,9 @@ def _metadata(trainer: Mapping[str, Any], raw: Mapping[str, Any], place: Place) 
 def _input_norm(trainer: Mapping[str, Any]) -> float | None:
     """What inputs were divided by in training, which is folded in already; 1 stands for nothing."""
     norm = trainer.get("norm_factor")
-    is_number = isinstance(norm, (int, float)) and not isinstance(norm, bool)
-    return float(norm) if is_number and 0 < norm < 1e30 and norm != 1 else None
+    if isinstance(norm, bool) or not isinstance(norm, (int, float)) or not 0 < norm < 1e30:
+        return None
+    return float(norm) if norm != 1 else None
 
 
 def _hook(trainer: Mapping[str, Any], place: Place) -> str | None:
