@@ -9,6 +9,7 @@ another one is a change.
 from __future__ import annotations
 
 import hashlib
+import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -84,12 +85,13 @@ def _fingerprint(revision: str, weights: Sequence[Path], small: Iterable[Path]) 
 
 
 def _stamp(path: Path) -> tuple[int, int, int]:
-    """Size, time of writing, and which file it is."""
+    """Size, time of writing, and which file it is; -1 where there is no file to be read."""
     try:
-        stat = path.stat()
+        found = path.stat()
     except OSError:
         return (-1, 0, 0)
-    return stat.st_size, stat.st_mtime_ns, stat.st_ino
+    size = found.st_size if stat.S_ISREG(found.st_mode) else -1
+    return size, found.st_mtime_ns, found.st_ino
 
 
 def _content(path: Path) -> str:
