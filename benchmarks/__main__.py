@@ -23,6 +23,7 @@ BENCHMARKS = {
     "strip": "Painting a strip of 2,000 tokens",
     "storage": "Bytes stored per run",
     "sae_encode": "Encoding with a large SAE",
+    "preflight": "Measuring an SAE with its model",
     "run_list": "The list of a thousand and of a million runs",
 }
 

@@ -44,14 +44,15 @@ def model_card(card: ModelCard, actions: Any) -> dmc.Paper:
         ("Size", bytes_text(info.size_bytes)),
         ("Chat template", "yes" if info.has_chat_template else "no"),
     ]
+    is_known = info.n_layers > 0  # a folder that cannot be read may tell nothing at all
     return dmc.Paper(
         [
             head,
             problem_text(card),
-            _terms(facts, "as-facts as-facts-tight"),
-            memory_line(card),
-            _fitting(card),
-            dmc.Group(actions, gap="xs", mt="sm"),
+            _terms(facts, "as-facts as-facts-tight") if is_known else None,
+            memory_line(card) if is_known else None,
+            _fitting(card) if is_known else None,
+            dmc.Group(actions, gap="xs"),
         ],
         className="as-section as-model",
     )
@@ -87,7 +88,7 @@ def _fitting(card: ModelCard) -> html.Div:
         [
             html.H3("SAEs that fit", className="as-small as-muted"),
             sae_links(saes[:_SHOWN_SAES]),
-            dcc.Link(f"{more} more", href=listed("/saes", model=card.info.model_id))
+            dcc.Link(f"{more:,} more", href=listed("/saes", model=card.info.model_id))
             if more > 0
             else None,
         ]

@@ -1,69 +1,17 @@
-"""What could be added: entries of the catalogue, and what a folder or repository holds."""
+"""What could be added of a folder or repository."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
 import dash_mantine_components as dmc
 from dash import html
 
-from components.amounts import bytes_text, count_text, number_text, share_text
+from components.amounts import bytes_text, count_text
 from components.icons import icon
-from services.types import Candidate, CatalogueEntry, CataloguePage, SaeInfo
-
-
-def catalogue_results(
-    page: CataloguePage, add_button: Callable[[CatalogueEntry], Any], text: str = ""
-) -> html.Div:
-    """The entries that match, best first, each with its button."""
-    if not page.items:
-        return html.Div(f"Nothing in the catalogue matches “{text}”.", className="as-muted")
-    shown, total = len(page.items), page.total
-    count = f"{total:,} found" + (f", the best {shown} shown" if total > shown else "")
-    items = [_entry(entry, add_button(entry)) for entry in page.items]
-    return html.Div(
-        [
-            html.Div(count, className="as-muted as-small as-num", role="status"),
-            html.Ul(items, className="as-offers"),
-        ]
-    )
-
-
-def _entry(entry: CatalogueEntry, button: Any) -> html.Li:
-    name = html.Div(
-        [html.Strong(entry.sae_id, className="as-break"),
-         html.Span(entry.release, className="as-muted as-break")],
-        className="as-offer-name",
-    )  # fmt: skip
-    facts = [
-        entry.model,
-        entry.hook,
-        None if entry.layer is None else f"layer {entry.layer}",
-        None if entry.width is None else f"{count_text(entry.width)} features",
-        None if entry.l0 is None else f"L0 {number_text(entry.l0)}",
-        None
-        if entry.explained_variance is None
-        else f"variance explained {share_text(entry.explained_variance)}",
-        "on Neuronpedia" if entry.neuronpedia_id else None,
-    ]
-    words = [html.Span(fact) for fact in facts if fact]
-    problem = None
-    if entry.problem:
-        problem = html.Span([icon("warning", 13), entry.problem], className="as-inline as-warn")
-        button = None
-    body = html.Div([name, html.Div(words, className="as-offer-facts"), problem])
-    return html.Li([body, button])
-
-
-def neuronpedia_url(entry: CatalogueEntry) -> str | None:
-    """The entry's page on Neuronpedia; None where it is not known to be there."""
-    layer = -1 if entry.layer is None else entry.layer
-    return SaeInfo(
-        entry.sae_id, entry.model, entry.hook, layer, 0, entry.width or 0, "", "",
-        neuronpedia_id=entry.neuronpedia_id,
-    ).neuronpedia_url()  # fmt: skip
+from services.types import Candidate
 
 
 def candidate_choice(

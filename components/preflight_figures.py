@@ -44,8 +44,9 @@ def _l0(report: PreflightReport) -> go.Figure | None:
     if figure is None:
         return None
     figure.update_layout(xaxis_title="features that fire", yaxis_title="tokens")
-    _mark(figure, report.metrics.get("l0"), "mean", "top right")
-    _mark(figure, report.published.get("l0"), "published", "bottom right")
+    _mark(figure, report.metrics.get("l0"), "mean", "left")
+    _mark(figure, report.published.get("l0"), "published", "right")
+    figure.update_layout(margin_t=26)
     return figure
 
 
@@ -77,8 +78,9 @@ def _histogram(curves: Curves, name: str, hover: str) -> go.Figure | None:
 def _mark(figure: go.Figure, at: float | None, name: str, side: str) -> None:
     if at is not None and np.isfinite(at):
         figure.add_vline(
-            x=at, line_width=1.5, line_dash="dot", annotation_text=f"{name} {at:.3g}",
-            annotation_position=side,
+            x=at, line_width=1.5, line_dash="dot",
+            annotation={"text": f"{name} {at:.3g}", "xanchor": side, "yanchor": "bottom",
+                        "y": 1, "yref": "paper"},
         )  # fmt: skip
 
 

@@ -32,7 +32,7 @@ def task_progress(task: TaskView) -> html.Div:
     """Where the task stands; once it is final, what went wrong as well."""
     line = [
         task_badge(task.status),
-        html.Span(task.phase.capitalize(), className="as-phase", role="status"),
+        html.Span(_phase(task), className="as-phase", role="status"),
         html.Span(amount_text(task), className="as-num"),
         html.Span(rate_text(task), className="as-num as-muted"),
         html.Span(left_text(task), className="as-num as-muted"),
@@ -73,6 +73,10 @@ def left_text(task: TaskView) -> str:
     return f"{seconds_text((task.total - task.done) / task.per_s)} left"
 
 
+def _phase(task: TaskView) -> str:
+    return "" if task.status.is_final else task.phase.capitalize()
+
+
 def _amount(n: int | None, unit: str) -> str:
     if n is None:
         return ""
@@ -93,7 +97,7 @@ def _problems(task: TaskView) -> Any:
         return None
     items = [html.Li(problem, className="as-break") for problem in task.problems]
     return dmc.Alert(
-        html.Ul(items, className="as-plain-list"), title="Not added", color="orange",
+        html.Ul(items, className="as-plain-list"), title="Not everything worked", color="orange",
         variant="light", icon=icon("warning", 18), className="as-warning",
     )  # fmt: skip
 

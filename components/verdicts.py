@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -24,6 +25,8 @@ _VERDICTS: dict[Verdict | None, tuple[str, str, str, str]] = {
     Verdict.BROKEN: ("Broken", "cross", "bad", "Its numbers mean nothing with this model."),
     None: ("Not measured", "clock", "quiet", "Nobody has measured it with its model yet."),
 }  # fmt: skip
+
+_CHECKSUM = re.compile("[0-9a-f]{40,}")
 
 Format = Callable[[float | None], str]
 
@@ -160,7 +163,7 @@ def conditions_list(report: PreflightReport) -> html.Div:
     """On which text and how it was measured; the text itself below."""
     texts = {k: v for k, v in report.conditions.items() if _is_long(v)}
     short = {k: v for k, v in report.conditions.items() if k not in texts}
-    pairs = [(_name(k), _plain(v)) for k, v in short.items()]
+    pairs: list[tuple[str, Any]] = [(_name(k), _shown(v)) for k, v in short.items()]
     pairs += [
         ("SAE revision", copyable(report.sae_revision[:16] or "–", label="SAE revision")),
         ("Model revision", copyable(report.model_revision[:16] or "–", label="model revision")),
@@ -203,6 +206,13 @@ def _long_text(title: str, text: str) -> html.Details:
 def _name(key: str) -> str:
     text = key.replace("_", " ")
     return text[:1].upper() + text[1:]
+
+
+def _shown(value: Any) -> Any:
+    """A condition; checksums are shortened to what identifies them."""
+    if isinstance(value, str) and _CHECKSUM.fullmatch(value):
+        return copyable(value[:16], label="checksum")
+    return _plain(value)
 
 
 def _plain(value: Any) -> str:

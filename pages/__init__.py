@@ -6,13 +6,32 @@ import dash
 from dash import Dash
 
 from components.shell import NavItem
-from pages import follow, health, not_found_404, panel_callbacks, playground, run, runs
+from pages import (
+    add_places,
+    add_sae,
+    entry_actions,
+    follow,
+    health,
+    models,
+    not_found_404,
+    panel_callbacks,
+    playground,
+    run,
+    runs,
+    sae,
+    saes,
+    task_panel,
+)
 
 NAV = (
     NavItem("Playground", "/", "playground"),
     NavItem("Runs", "/runs", "runs"),
+    NavItem("SAEs", "/saes", "saes"),
+    NavItem("Models", "/models", "models"),
     NavItem("Health", "/health", "health"),
 )
+
+_REGISTRY = (saes, sae, add_sae, add_places, models, entry_actions, task_panel)
 
 
 def install(app: Dash) -> None:
@@ -21,9 +40,13 @@ def install(app: Dash) -> None:
     _page("playground", playground.layout, "Playground", path=playground.PATH)
     _page("runs", runs.layout, "Runs", path=runs.PATH)
     _page("run", run.layout, run.title, path_template="/runs/<run_id>")
+    _page("saes", saes.layout, "SAEs", path=saes.PATH)
+    _page("sae", sae.layout, sae.title, path=sae.PATH)
+    _page("add_sae", add_sae.layout, "Add SAE", path=add_sae.PATH)
+    _page("models", models.layout, "Models", path=models.PATH)
     _page("health", health.layout, "Health", path="/health")
     _page("not_found_404", not_found_404.layout, "Page not found", path="/404")
-    for module in (playground, panel_callbacks, follow, run, runs, health):
+    for module in (playground, panel_callbacks, follow, run, runs, health, *_REGISTRY):
         module.callbacks.install(app)
 
 

@@ -5,23 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import Input, Output, State, ctx, dcc, html
+from dash import Input, Output, State, dcc, html
 from dash.exceptions import PreventUpdate
 
+from components.catalogue_list import CatalogueList, list_props
 from components.icons import icon
-from components.offers import catalogue_results
 from components.shell import page, section
 from pages import clientside
 from pages.add_places import folder_form, repository_form
 from pages.callbacks import CallbackSet
 from pages.context import services
-from pages.ids import Add, Task, catalogue_add
+from pages.ids import Add, Task
 from pages.models import offline_note
 from pages.registry_filters import Adding
 from pages.task_panel import task_panel
 from pages.typed import filled_in, typed
 from services.registry.requests import AddSaes
-from services.types import CatalogueEntry, EntryState, TaskView
+from services.types import EntryState, TaskView
 
 callbacks = CallbackSet()
 
@@ -34,7 +34,7 @@ def layout(**query: Any) -> html.Div:
     view = Adding.parse(query)
     tabs = [
         ("catalogue", "Catalogue", _catalogue_form(view)),
-        ("huggingface", "Hugging Face repository", repository_form()),
+        ("huggingface", "Hugging Face", repository_form()),
         ("local", "Folder or file", folder_form()),
     ]
     body = [
@@ -42,7 +42,7 @@ def layout(**query: Any) -> html.Div:
         dcc.Store(id=Add.SINK),
         offline_note(),
         html.Div(id=Add.ERROR),
-        task_panel(query),
+        *task_panel(query),
         _under_way(query.get("task")),
         section("Where from", [_tabs(tabs, view), _model_choice()]),
     ]
@@ -75,7 +75,9 @@ def _catalogue_form(view: Adding) -> Any:
         id=Add.SEARCH, label="Search all SAEs that sae-lens knows", value=view.q or "",
         placeholder="gemma-2-2b layer 12 16k", leftSection=icon("search", 16), size="md",
     )  # fmt: skip
-    return dmc.Stack([search, html.Div(id=Add.RESULTS, className="as-results")])
+    return dmc.Stack(
+        [search, CatalogueList(id=Add.RESULTS, items=[], label="Entries of the catalogue")]
+    )
 
 
 def _model_choice() -> Any:
@@ -89,42 +91,37 @@ def _model_choice() -> Any:
 
 
 @callbacks.on(
-    Output(Add.RESULTS, "children"),
+    *(Output(Add.RESULTS, prop) for prop in ("items", "note", "suggestion")),
     Input(Add.SEARCH, "value"),
     prevent_initial_call=False,
     errors_in=Add.ERROR,
 )
-def search(text: Any) -> Any:
+def search(text: Any) -> tuple[Any, Any, Any]:
     """The best entries for what is typed, at each keystroke."""
     text = Adding.parse({"q": typed(text)}).q
     if text is None:
-        return html.Div(
-            "Type a model, a layer, a width, a hook or a release. The list is part of Actiscope: "
-            "searching it needs no network.",
-            className="as-muted",
-        )
-    return catalogue_results(services().registry.search(text, limit=_SHOWN), _add_button, text)
+        return [], _HINT, None
+    props = list_props(services().registry.search(text, limit=_SHOWN), text)
+    return props["items"], props["note"], props["suggestion"]
 
 
-def _add_button(entry: CatalogueEntry) -> Any:
-    return dmc.Button(
-        "Add", id=catalogue_add(entry.release, entry.sae_id), variant="default", size="compact-sm",
-        **{"aria-label": f"Add {entry.sae_id} of {entry.release}"},
-    )  # fmt: skip
+_HINT = (
+    "Type a model, a layer, a width, a hook or a release. The list is part of Actiscope: "
+    "searching it needs no network."
+)
 
 
 @callbacks.on(
     Output(Task.ID, "data", allow_duplicate=True),
-    Input(catalogue_add(), "n_clicks"),
+    Input(Add.RESULTS, "chosen"),
     State(Add.MODEL, "value"),
     errors_in=Add.ERROR,
 )
-def add_entry(_clicks: Any, model_id: Any) -> str:
+def add_entry(chosen: Any, model_id: Any) -> str:
     """Add the entry of the catalogue whose button was pressed."""
-    pressed, clicks = ctx.triggered_id, (ctx.triggered or [{}])[0].get("value")
-    if not isinstance(pressed, dict) or not clicks:
+    if not isinstance(chosen, dict):
         raise PreventUpdate
-    entry = {"release": pressed.get("release"), "catalogue_ids": [pressed.get("sae")]}
+    entry = {"release": chosen.get("release"), "catalogue_ids": [chosen.get("sae")]}
     asked = {"source": "catalogue", **entry, **filled_in(model_id=model_id)}
     return services().registry.add_saes(AddSaes.parse(asked)).task_id
 

@@ -60,7 +60,7 @@ def _button(
     )  # fmt: skip
 
 
-def entry_dialog() -> html.Div:
+def entry_dialog() -> list[Any]:
     """The question before deleting, and what the actions need on a page."""
     files = dmc.Switch(
         id=Entry.WITH_FILES, label="Remove its files from the disk as well", checked=False, mt="md"
@@ -80,7 +80,7 @@ def entry_dialog() -> html.Div:
         closeButtonProps={"aria-label": "Close"},
     )  # fmt: skip
     stores = [dcc.Store(id=id) for id in (Entry.CHANGED, Entry.DOOMED)]
-    return html.Div([*stores, html.Div(id=Entry.ERROR), modal])
+    return [*stores, html.Div(id=Entry.ERROR), modal]
 
 
 @callbacks.on(

@@ -36,7 +36,13 @@ def addition(card: SaeCard) -> dict[str, Any] | None:
 
 def _cli(card: SaeCard) -> str:
     name = shlex.quote(card.info.sae_id)
-    return f"actiscope sae show {name}\nactiscope sae preflight {name}\n"
+    commands = [f"actiscope sae show {name}", f"actiscope sae preflight {name}"]
+    again = addition(card)
+    if again is not None:
+        options = {"--path": again["paths"][0], "--revision": again["revision"]}
+        given = [f"{option} {shlex.quote(value)}" for option, value in options.items() if value]
+        commands.append(" ".join(["actiscope sae add", shlex.quote(again["repo_id"]), *given]))
+    return "\n".join(commands) + "\n"
 
 
 def _curl(card: SaeCard, base_url: str) -> str:

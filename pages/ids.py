@@ -223,11 +223,6 @@ def models_field(name: Any = ALL) -> dict[str, Any]:
     return {"type": "models-filter", "name": name}
 
 
-def catalogue_add(release: Any = ALL, sae: Any = ALL) -> dict[str, Any]:
-    """The button that adds an entry of the catalogue."""
-    return {"type": "catalogue-add", "release": release, "sae": sae}
-
-
 def place(part: str, source: Any) -> dict[str, Any]:
     """A part of the form that adds from a repository or a folder (`source`)."""
     return {"type": f"add-{part}", "source": source}

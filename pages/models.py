@@ -45,8 +45,8 @@ def layout(**query: Any) -> html.Div:
         dcc.Store(id=Models.ID, data=name),
         dcc.Store(id=Models.VIEW, data=filters.as_data()),
         dcc.Store(id=Models.SINK),
-        task_panel(query),
-        entry_dialog(),
+        *task_panel(query),
+        *entry_dialog(),
         html.Div(id=Models.ERROR),
         dmc.Stack(loading(), id=Models.CONTENT),
         html.Div(_add_form(), style={"display": "none"} if name else {}),
@@ -142,7 +142,9 @@ def _memory(cards: Sequence[ModelCard]) -> Any:
 def _detail(card: ModelCard) -> list[Any]:
     facts = model_facts(card, services().settings.hub_endpoint)
     head = section(
-        "Facts", [problem_text(card), facts, memory_line(card)], actions=model_buttons(card)
+        "Facts",
+        dmc.Stack([problem_text(card), facts, memory_line(card)]),
+        actions=model_buttons(card),
     )
     saes = services().registry.saes(SaeQuery(model_id=card.info.model_id))
     if not saes:

@@ -46,8 +46,8 @@ def layout(**query: Any) -> html.Div:
     nothing = empty_state("No SAE named", "Choose one from the list.", _back(), icon_name="saes")
     body = [
         dcc.Store(id=Sae.ID, data=name),
-        task_panel(query),
-        entry_dialog(),
+        *task_panel(query),
+        *entry_dialog(),
         html.Div(id=Sae.ERROR),
         dmc.Stack(loading() if name else nothing, id=Sae.CONTENT),
     ]
@@ -112,10 +112,11 @@ def _verdict(card: SaeCard) -> Any:
         None if ready and is_here else _no_model(card, is_here),
         verdict_summary(card.preflight, stale=card.is_stale) if ready else None,
         findings_list(card.preflight.findings) if ready and card.preflight else None,
-        dmc.Group([link for link in links if link is not None], gap="md", mt="sm"),
+        dmc.Group([link for link in links if link is not None], gap="md"),
     ]
     buttons = sae_buttons(card, can_measure=is_here)
-    return section("Verdict", [part for part in parts if part is not None], actions=buttons)
+    body = dmc.Stack([part for part in parts if part is not None], gap="md")
+    return section("Verdict", body, actions=buttons)
 
 
 def _no_model(card: SaeCard, is_here: bool) -> Any:

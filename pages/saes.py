@@ -35,7 +35,7 @@ def layout(**query: Any) -> html.Div:
         section("Filter", _filters(filters)),
         html.Div(id=Saes.ERROR),
         html.Div(id=Saes.ITEMS),
-        html.Div(more),
+        html.Div(more, className="as-end"),
     ]
     intro = "Sparse autoencoders of this server, each measured with its model."
     return page("SAEs", body, actions=[add_button()], intro=intro)
@@ -74,7 +74,7 @@ def _choice(name: str, label: str, values: list[Any], chosen: str | None) -> dmc
         data = sorted({*values, *([str(chosen)] if chosen else [])} - {""})
     return dmc.Select(
         id=saes_field(name), label=label, data=data, value=chosen and str(chosen), clearable=True,
-        placeholder="any", clearButtonProps={"aria-label": f"Any {label}"}, w=170,
+        placeholder="any", clearButtonProps={"aria-label": f"Any {label}"}, w=150,
     )  # fmt: skip
 
 

@@ -36,27 +36,25 @@ class Followed(UrlState):
     task: str | None = Field(None, min_length=1, max_length=100)
 
 
-def task_panel(query: Any) -> html.Div:
+def task_panel(query: Any) -> list[Any]:
     """The panel; hidden until there is a task."""
     task_id = Followed.parse(query).task
     cancel = dmc.Button(
         "Cancel", id=Task.CANCEL, variant="default", size="sm", leftSection=icon("stop", 16),
         style=_HIDDEN,
     )  # fmt: skip
-    return html.Div(
-        [
-            dcc.Store(id=Task.ID, data=task_id),
-            dcc.Store(id=Task.ENDED),
-            dcc.Store(id=Task.SINK),
-            dcc.Interval(id=Task.TICK, interval=_TICK_MS, disabled=task_id is None),
-            html.Div(id=Task.ERROR),
-            html.Div(
-                section("Under way", html.Div(id=Task.BOX), actions=cancel),
-                id=Task.SECTION,
-                style=_HIDDEN,
-            ),
-        ]
-    )
+    return [
+        dcc.Store(id=Task.ID, data=task_id),
+        dcc.Store(id=Task.ENDED),
+        dcc.Store(id=Task.SINK),
+        dcc.Interval(id=Task.TICK, interval=_TICK_MS, disabled=task_id is None),
+        html.Div(id=Task.ERROR),
+        html.Div(
+            section("Progress", html.Div(id=Task.BOX), actions=cancel),
+            id=Task.SECTION,
+            style=_HIDDEN,
+        ),
+    ]
 
 
 @callbacks.on(

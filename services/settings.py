@@ -79,7 +79,7 @@ class Settings(BaseSettings):
         0,
         ge=0,
         description="memory that loaded models and SAEs may take together, in GB; the ones used "
-        "longest ago make room; 0: 80 % of the device's memory",
+        "longest ago go first; 0: 80 % of the device's memory",
     )
     hub_endpoint: str = Field(
         "https://huggingface.co",

@@ -12,6 +12,7 @@ import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, dcc, html
 
 from components import (
+    catalogue_list,
     entries,
     feedback,
     figures,
@@ -143,6 +144,8 @@ def _registry() -> list[object]:
     button = dmc.Button("Unload", size="xs", variant="default")
     add = dmc.Button("Add", size="xs")
     final = make_task(TaskStatus.FAILED, error_code="NOT_FOUND", error_message="No repository")
+    entries_found = catalogue_list.list_props(make_catalogue(), "")
+    catalogue = catalogue_list.CatalogueList(id="catalogue", **entries_found)
     shown = [
         ("SAEs", saes.sae_table(cards)),
         ("No SAEs", saes.empty_saes(False, add)),
@@ -158,7 +161,7 @@ def _registry() -> list[object]:
         *((title, figures.graph(f"p-{i}", figure, label=label))
           for i, (title, label, figure) in enumerate(preflight_figures(report))),
         ("Task", [tasks.task_progress(make_task()), tasks.task_progress(final)]),
-        ("Catalogue", offers.catalogue_results(make_catalogue(), lambda _: add)),
+        ("Catalogue", catalogue),
         ("Found", [offers.candidate_choice("found", make_candidates()),
                    offers.candidate_problems(make_candidates())]),
         ("Links", [saes.neuronpedia(make_info()), entries.state_badge(EntryState.READY)]),

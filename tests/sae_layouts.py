@@ -361,6 +361,7 @@ def llama_scope_r1(root: Path) -> Made:
     return Made(
         root / "Llama-Scope-R1-Distill",
         lambda x: jump(hidden(x * scale), a["threshold"]),
+        lambda f: (f @ a["W_dec"] + a["b_dec"]) / scale,
         model="deepseek-ai/DeepSeek-R1-Distill-Llama-8B",
         hook="blocks.7.hook_resid_post",
         overrides={"norm_scaling_factor": scale},
@@ -377,6 +378,7 @@ def bare(root: Path) -> Made:
     return Made(
         root / "mine" / "my_sae.safetensors",
         lambda x: np.maximum(hidden(x), 0),
+        lambda f: f @ a["W_dec"] + a["b_dec"],
         model=None,
         hook=None,
     )
@@ -394,6 +396,7 @@ def qwen_scope(root: Path) -> Made:
     return Made(
         folder,
         lambda x: top(hidden(x), K),
+        lambda f: f @ a["W_dec"] + a["b_dec"],
         model="Qwen/Qwen3-1.7B-Base",
         hook="blocks.4.hook_resid_post",
     )
@@ -529,6 +532,7 @@ def sparsify(root: Path) -> Made:
     return Made(
         _sparsify(root, "layers.6", a),
         lambda x: top(hidden(x), K),
+        lambda f: f @ a["W_dec"] + a["b_dec"],
         model="EleutherAI/pythia-160m",
         hook="blocks.6.hook_resid_post",
     )

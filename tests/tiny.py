@@ -95,35 +95,25 @@ def _wrapped(backend: Tokenizer, bos: str, eos: str, template: str | None) -> An
     return tokenizer
 
 
+# Families without an entry in the table of hook points, and one that also sees.
+OTHERS = (
+    "olmo2", "phi", "stablelm", "gptj", "mixtral", "gemma", "cohere", "opt", "bloom",
+    "falcon_mamba", "gpt_neo",
+)  # fmt: skip
+
+
 def causal_lm(family: str, seed: int = 0, **overrides: Any) -> Any:
     """A random model of the family, with 3 layers of width 64 over 320 token ids."""
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    sizes: dict[str, Any] = {
-        "vocab_size": 320,
-        "hidden_size": D_MODEL,
-        "intermediate_size": 128,
-        "num_hidden_layers": N_LAYERS,
-        "num_attention_heads": 4,
-        "num_key_value_heads": 2,
-        "head_dim": 16,
-        "max_position_embeddings": N_CTX,
-        "bos_token_id": 1,
-        "eos_token_id": 6,
-        "pad_token_id": 0,
-    }
-    if family == "gpt2":
-        sizes = {
-            "vocab_size": 320, "n_embd": D_MODEL, "n_layer": N_LAYERS, "n_head": 4,
-            "n_positions": N_CTX, "bos_token_id": 1, "eos_token_id": 6, "pad_token_id": 0,
-        }  # fmt: skip
-    if family == "gpt_neox":
-        del sizes["num_key_value_heads"], sizes["head_dim"]
-    if family in ("gemma2", "gemma3"):
-        sizes["sliding_window"] = 16
     name = "gemma3_text" if family == "gemma3" else family
+    if family == "gemma3_seeing":
+        name = "gemma3"
+        overrides = {"text_config": _sizes("gemma3") | overrides, "vision_config": _EYE}
+    else:
+        overrides = _sizes(family) | overrides
     torch.manual_seed(seed)
-    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(name, **(sizes | overrides)))
+    model = AutoModelForCausalLM.from_config(AutoConfig.for_model(name, **overrides))
     for parameter in model.parameters():
         centre = 1.0 if parameter.ndim == 1 else 0.0
         torch.nn.init.normal_(parameter, centre, 0.3 if parameter.ndim == 1 else 0.12)
@@ -131,11 +121,53 @@ def causal_lm(family: str, seed: int = 0, **overrides: Any) -> Any:
     return model.float().eval()
 
 
+_EYE = {
+    "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 3, "num_attention_heads": 2,
+    "image_size": 28, "patch_size": 14,
+}  # fmt: skip
+_COMMON: dict[str, Any] = {
+    "vocab_size": 320, "bos_token_id": 1, "eos_token_id": 6, "pad_token_id": 0
+}  # fmt: skip
+_GPT = {"n_embd": D_MODEL, "n_layer": N_LAYERS, "n_head": 4, "n_positions": N_CTX}
+_MODERN = {
+    "hidden_size": D_MODEL,
+    "intermediate_size": 128,
+    "num_hidden_layers": N_LAYERS,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 16,
+    "max_position_embeddings": N_CTX,
+}
+
+
+def _sizes(family: str) -> dict[str, Any]:
+    """Configuration values; they have other names in older families."""
+    own: dict[str, dict[str, Any]] = {
+        "gpt2": _GPT,
+        "gptj": _GPT | {"rotary_dim": 8},
+        "bloom": {"hidden_size": D_MODEL, "n_layer": N_LAYERS, "n_head": 4},
+        "gpt_neo": {
+            "hidden_size": D_MODEL, "num_layers": N_LAYERS, "num_heads": 4, "window_size": 16,
+            "attention_types": [[["global", "local", "global"], 1]],
+            "max_position_embeddings": N_CTX,
+        },
+        "opt": {
+            "hidden_size": D_MODEL, "ffn_dim": 128, "num_hidden_layers": N_LAYERS,
+            "num_attention_heads": 4, "max_position_embeddings": N_CTX,
+            "word_embed_proj_dim": D_MODEL,
+        },
+        "gpt_neox": dict(list(_MODERN.items())[:4]) | {"max_position_embeddings": N_CTX},
+    }  # fmt: skip
+    sizes = _COMMON | own.get(family, _MODERN)
+    return sizes | ({"sliding_window": 16} if family in ("gemma2", "gemma3") else {})
+
+
 def save_model(root: Path, model_id: str, family: str = "llama", **options: Any) -> Path:
     """A checkpoint below `root`/models/ with a byte-level tokenizer; returns its folder."""
     folder = root / "models" / model_id
     tokenizer = options.pop("tokenizer", None) or byte_level_tokenizer()
-    causal_lm(family, **options).save_pretrained(folder)
+    shards = {"max_shard_size": options.pop("shard_size", "5GB")}
+    causal_lm(family, **options).save_pretrained(folder, **shards)
     tokenizer.save_pretrained(folder)
     return folder
 

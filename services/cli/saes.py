@@ -38,6 +38,10 @@ def search(text: tuple[str, ...], limit: int, offset: int, as_json: bool) -> Non
 
         _print_json(catalogue_document(page))
         return
+    if not page.items:
+        hint = f"; try: {printable(page.suggestion)}" if page.suggestion else ""
+        click.echo(f"nothing found{hint}", err=True)
+        return
     head = ("RELEASE", "SAE", "MODEL", "HOOK", "LAYER", "WIDTH", "L0", "NEURONPEDIA", "")
     click.echo(table(head, [_entry_line(entry) for entry in page.items], right="llllrrrll"))
     shown = len(page.items)

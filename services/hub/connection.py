@@ -65,7 +65,7 @@ class Connection:
         deadline = time.monotonic() + _LONGEST_ANSWER_S
         body = bytearray()
         with self._open(self.endpoint + path, {"Accept": "application/json"}) as response:
-            for chunk in response.iter_raw():
+            for chunk in response.iter_bytes():
                 body += chunk
                 if len(body) > _LARGEST_ANSWER or time.monotonic() > deadline:
                     raise NotAHub("the answer does not end")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from transformers import DynamicCache
@@ -14,6 +14,9 @@ from services.errors import InvalidArgument, Unsupported
 from services.lm.device import memory_guard, use_threads
 from services.lm.language_model import LanguageModel
 from services.lm.sampling import Sampling, sample
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 FinishReason = Literal["stop", "length", "context", "cancelled"]
 
@@ -82,7 +85,8 @@ def _decode(
     on_token: Callable[[int], None],
     should_stop: Callable[[], bool],
 ) -> Generation:
-    model, cache = lm.model, DynamicCache(config=lm.model.config)
+    model = lm.model
+    cache = DynamicCache(config=model.config) if lm.has_cache else None
     token_ids: list[int] = []
     logprobs: list[torch.Tensor] = []  # stay on the device: one transfer at the end
     finish_reason = limit[1]
@@ -90,7 +94,7 @@ def _decode(
         if should_stop():
             finish_reason = "cancelled"
             break
-        output = model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        output = model(**_inputs(ids, cache))
         logits = output.logits[0, -1].float()
         chosen = sample(logits, sampling, generator)
         logprobs.append(logits[chosen] - logits.logsumexp(-1))
@@ -101,10 +105,40 @@ def _decode(
         if token_ids[-1] in lm.eos_ids:
             finish_reason = "stop"
             break
-        ids = chosen.view(1, 1)
+        ids = chosen.view(1, 1) if lm.has_cache else torch.cat([ids, chosen.view(1, 1)], 1)
     values = torch.cat(logprobs).tolist() if logprobs else []
     _refuse_nan(lm, sum(values))
     return Generation(token_ids, values, finish_reason)
+
+
+def _inputs(ids: torch.Tensor, cache: DynamicCache | None) -> dict[str, Any]:
+    if cache is None:
+        return {"input_ids": ids, "use_cache": False}
+    return {
+        "input_ids": ids,
+        "past_key_values": cache,
+        "use_cache": True,
+        "logits_to_keep": 1,
+    }
+
+
+@torch.inference_mode()
+def cache_works(model: PreTrainedModel) -> bool:
+    """Whether a token read after others in a KV cache gets the logits of reading all at once.
+
+    Models that keep another state (Mamba), or none, ignore the cache without a word.
+    """
+    vocabulary = model.get_input_embeddings().weight.shape[0]  # type: ignore[union-attr]
+    ids = torch.arange(3, 9, device=model.device)[None] % vocabulary
+    whole = model(input_ids=ids, use_cache=False).logits[0, -1].float()
+    try:
+        cache = DynamicCache(config=model.config)
+        model(**_inputs(ids[:, :-1], cache))
+        last = model(**_inputs(ids[:, -1:], cache)).logits[0, -1].float()
+    except (TypeError, ValueError, LookupError, AttributeError, RuntimeError, NotImplementedError):
+        return False
+    tolerance = 1e-3 if model.dtype == torch.float32 else 0.1
+    return bool((last - whole).norm() <= tolerance * whole.norm())
 
 
 def _refuse_nan(lm: LanguageModel, value: float) -> None:

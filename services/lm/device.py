@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -109,13 +110,19 @@ def memory_guard(what: str) -> Iterator[None]:
         message = _let_go(error)
     else:
         return
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    release()
     raise ResourceExhausted(
         f"memory does not suffice {what}: use a shorter text, a smaller model or fewer SAEs",
         problem=message[:200],
     )
+
+
+def release() -> None:
+    """Give the memory of what nobody refers to any more back to the device."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def _let_go(error: BaseException) -> str:

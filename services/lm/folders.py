@@ -94,14 +94,14 @@ class Folders(Generic[Entry]):
             return Problem(id, path, error.message)
 
 
-def stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
-    """Name, size and time of each file: another value when the folder's content has changed."""
+def stamp(folder: Path) -> tuple[tuple[str, int, int, int], ...]:
+    """Name, size, time and inode of each file: other values when the content has changed."""
     return tuple(sorted(_stamp(file) for file in folder.iterdir()))
 
 
-def _stamp(file: Path) -> tuple[str, int, int]:
+def _stamp(file: Path) -> tuple[str, int, int, int]:
     stat = file.lstat() if not file.exists() else file.stat()
-    return file.name, stat.st_size, stat.st_mtime_ns
+    return file.name, stat.st_size, stat.st_mtime_ns, stat.st_ino
 
 
 def _candidates(root: Path, marker: str) -> Iterator[tuple[str, Path]]:

@@ -25,6 +25,7 @@ class LanguageModel:
     special_ids: frozenset[int]
     threads: int  # CPU threads for writing token by token
     reading_threads: int  # CPU threads for a whole sequence
+    has_cache: bool = True  # False: each further token reads the whole sequence again
 
     @property
     def n_ctx(self) -> int:

@@ -9,13 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from services.errors import ResourceExhausted, Unsupported
 from services.lm.catalogue import ModelEntry
+from services.lm.decode import cache_works
 from services.lm.device import memory, memory_guard, reading_threads, writing_threads
+from services.lm.hooks import FAMILIES
 from services.lm.language_model import LanguageModel
 from services.lm.weight_files import revision
 
 if TYPE_CHECKING:
     import torch
 
+_SLOW_TOKENIZER = (
+    "its tokenizer has no tokenizer.json and cannot be converted to one here: save it once with "
+    "AutoTokenizer.from_pretrained(folder).save_pretrained(folder) where its own library is"
+)
 # Overlapping `from_pretrained` calls leave transformers' weight tying switched off for the rest
 # of the process, and each switches torch's default dtype while it runs: one at a time, always.
 LOAD_LOCK = threading.Lock()
@@ -30,12 +36,15 @@ def load_model(
     when its weights do not fit into memory.
     """
     _refuse_too_large(entry, device, dtype)
+    _refuse_unknown(entry)
     with LOAD_LOCK, memory_guard(f"to load {entry.info.model_id}"):
         # Hashing reads the file that loading reads anyway, and lets the interpreter go meanwhile.
         with ThreadPoolExecutor(1) as pool:
             digest = pool.submit(revision, entry.weight_files, hash_large=True)
             tokenizer, model = _from_pretrained(entry, dtype)
         model = model.to(device).eval().requires_grad_(False)
+        if device.type == "cpu":
+            _copy_from_file(model)
     return LanguageModel(
         info=replace(entry.info, revision=digest.result()),
         tokenizer=tokenizer,
@@ -46,7 +55,14 @@ def load_model(
         special_ids=_special_ids(tokenizer),
         threads=writing_threads(threads, entry.info.n_params),
         reading_threads=reading_threads(threads),
+        has_cache=entry.model_type in FAMILIES or cache_works(model),
     )
+
+
+def _copy_from_file(model: Any) -> None:
+    """Replace weights that are a view of their file: one that is cut would end the process."""
+    for _, tensor in _tensors(model):
+        tensor.data = tensor.data.clone()
 
 
 def weight_bytes(model: torch.nn.Module) -> int:
@@ -61,9 +77,22 @@ def _refuse_too_large(entry: ModelEntry, device: torch.device, dtype: torch.dtyp
     if needed > free:
         raise ResourceExhausted(
             f"{entry.info.model_id} needs {needed / 1e9:.1f} GB for its weights in {dtype}, "
-            f"{free / 1e9:.1f} GB are free on {device}",
+            f"{free / 1e9:.1f} GB are free on {device}: unload other models, set "
+            "ACTISCOPE_DTYPE=bfloat16, or take a smaller model",
             needed_bytes=needed,
             free_bytes=free,
+        )
+
+
+def _refuse_unknown(entry: ModelEntry) -> None:
+    from transformers import __version__
+    from transformers.models.auto import modeling_auto
+
+    if entry.model_type not in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        raise _unloadable(
+            entry,
+            f"transformers {__version__} knows no language model of the type "
+            f"{entry.model_type!r}: a newer version may, or it is not one that writes text",
         )
 
 
@@ -75,12 +104,15 @@ def _from_pretrained(entry: ModelEntry, dtype: torch.dtype) -> tuple[Any, Any]:
     logging.disable_progress_bar()
     logging.set_verbosity_error()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(entry.path, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(
+            entry.path, local_files_only=True, trust_remote_code=False
+        )
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             entry.path,
             dtype=dtype,
             local_files_only=True,
             use_safetensors=True,
+            trust_remote_code=False,
             output_loading_info=True,
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
@@ -102,7 +134,7 @@ def _refuse_incomplete(entry: ModelEntry, tokenizer: Any, model: Any, report: An
         # transformers would fill them with random numbers and go on
         raise _unloadable(entry, f"the weight files lack {len(missing)} tensors, as {missing[0]}")
     if not tokenizer.is_fast:
-        raise _unloadable(entry, "its tokenizer has no tokenizer.json")
+        raise _unloadable(entry, _SLOW_TOKENIZER)
 
 
 def _tensors(model: Any) -> list[tuple[str, Any]]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -11,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from services.errors import ActiscopeError, NotFound, ResourceExhausted
 from services.lm.catalogue import ModelCatalogue, ModelEntry
-from services.lm.device import choose_device, choose_dtype, memory
+from services.lm.device import choose_device, choose_dtype, memory, release
 from services.lm.folders import stamp
 from services.lm.memory import BUDGET_SHARE, gigabytes, model_bytes, sae_bytes
 from services.lm.shelf import Key, Shelf
@@ -24,6 +22,8 @@ if TYPE_CHECKING:
     from services.sae.loader import Sae
 
     Place = tuple[torch.device, torch.dtype]
+
+_READ = (".json", ".safetensors", ".jinja", ".model", ".txt")
 
 
 class Residents:
@@ -103,10 +103,9 @@ class Residents:
         return self._unload(("saes", sae_id))
 
     def budget(self) -> int:
-        """Bytes that models and SAEs may take together.
+        """Bytes that models and SAEs may take together: as configured, or 80 % of the device's.
 
-        The configured ones, or 80 % of the device's memory: of the machine's while nothing has
-        been loaded and the device is still to be chosen.
+        While nothing has been loaded and the device is still to be chosen: of the machine's.
         """
         place = self._place
         total = memory(place[0] if place else None)["total"]
@@ -162,7 +161,7 @@ class Residents:
         kind, id = key
         try:
             entry = (self._models if kind == "models" else self._saes).get(id)
-            current = stamp(entry.path)
+            current = _content(entry)
         except ActiscopeError:
             self._let_go(key)
             raise
@@ -178,7 +177,7 @@ class Residents:
         try:
             place = self._placed()
             with self._noted(kind, key[1]):
-                seen = stamp(entry.path)
+                seen = _content(entry)
                 value, size = load(entry, place)
                 self._shelf.put(key, value, size, seen)
                 return value
@@ -199,7 +198,7 @@ class Residents:
         device = self._placed()[0]
         while (used := self._shelf.used()) + needed > budget or needed > memory(device)["free"]:
             if self._shelf.drop_oldest() is not None:
-                _release()
+                release()
             elif used + needed > budget:
                 raise _all_held(id, needed, used, budget)
             else:
@@ -208,7 +207,7 @@ class Residents:
     def _unload(self, key: Key) -> bool:
         was_there = self._shelf.drop(key)
         if was_there:
-            _release()
+            release()
         return was_there
 
     def _let_go(self, key: Key) -> None:
@@ -236,20 +235,15 @@ class Residents:
         self._failures[kind].pop(id, None)
 
 
+def _content(entry: ModelEntry | SaeEntry) -> object:
+    """What the files that loading reads look like: a README more is no reason to load again."""
+    return [file for file in stamp(entry.path) if file[0].endswith(_READ)]
+
+
 def _all_held(id: str, needed: int, used: int, budget: int) -> ResourceExhausted:
     return ResourceExhausted(
         f"{id} needs about {gigabytes(needed)}; {gigabytes(used)} of the memory budget of "
         f"{gigabytes(budget)} are taken by what this run uses: choose fewer SAEs, or raise "
         "ACTISCOPE_MEMORY_BUDGET_GB",
-        needed_bytes=needed,
-        used_bytes=used,
-        budget_bytes=budget,
+        **{"needed_bytes": needed, "used_bytes": used, "budget_bytes": budget},
     )
-
-
-def _release() -> None:
-    """Give the memory of what was dropped back to the device."""
-    gc.collect()
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        torch.cuda.empty_cache()

@@ -19,6 +19,7 @@ from services.errors import Unsupported
 
 _MAX_HEADER_BYTES = 100_000_000  # the format's own limit
 _HASH_AT_LISTING_BYTES = 32 * 2**20  # ~20 ms; larger files are hashed when they are loaded
+FLOATS = frozenset({"F64", "F32", "F16", "BF16"})
 _BYTES = {
     **dict.fromkeys(("F64", "I64", "U64"), 8),
     **dict.fromkeys(("F32", "I32", "U32"), 4),
@@ -82,7 +83,8 @@ def read_json(path: Path) -> dict[str, Any]:
 def _declared_length(path: Path, start: bytes) -> int:
     if start.startswith(b"version https://git-lfs"):
         raise broken(path, "is a Git LFS pointer, not the weights", "run `git lfs pull`")
-    if start.lstrip()[:1] == b"<":
+    # A header's length may spell "<" too; then the header follows.
+    if start.lstrip()[:1] == b"<" and start[8:9] != b"{":
         raise broken(path, "is a web page, not weights", "download the file itself")
     if len(start) < 10 or start[8:9] != b"{":
         raise broken(path, "is not in safetensors format", "convert the weights to safetensors")
@@ -141,7 +143,9 @@ def revision(paths: Sequence[Path], *, hash_large: bool) -> str:
     size = sum(s.st_size for s in stats)
     if not hash_large and size > _HASH_AT_LISTING_BYTES:
         return f"unhashed-{size}-{int(max(s.st_mtime for s in stats))}"
-    hashes = [_sha256(p, s.st_size, s.st_mtime_ns) for p, s in zip(paths, stats, strict=True)]
+    hashes = [
+        _sha256(p.resolve(), s.st_size, s.st_mtime_ns) for p, s in zip(paths, stats, strict=True)
+    ]
     if len(hashes) == 1:
         return hashes[0]
     lines = (f"{path.name} {digest}\n" for path, digest in zip(paths, hashes, strict=True))

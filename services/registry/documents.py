@@ -55,7 +55,11 @@ def candidate_document(candidate: Candidate) -> dict[str, Any]:
 
 def catalogue_document(page: CataloguePage) -> dict[str, Any]:
     """A page of sae-lens' catalogue."""
-    return {"items": [entry_document(entry) for entry in page.items], "total": page.total}
+    return {
+        "items": [entry_document(entry) for entry in page.items],
+        "total": page.total,
+        "suggestion": page.suggestion,
+    }
 
 
 def entry_document(entry: CatalogueEntry) -> dict[str, Any]:

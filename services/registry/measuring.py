@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from services.errors import ActiscopeError, NotFound
 from services.registry.fresh import is_stale
@@ -68,11 +68,17 @@ def load(parts: Parts, card: ModelCard) -> TaskView:
     return parts.tasks.start(job, work)
 
 
-def measure(parts: Parts, job: Job, sae_id: str, model_id: str) -> PreflightReport:
+def measure(
+    parts: Parts,
+    job: Job,
+    sae_id: str,
+    model_id: str,
+    gives_way: Callable[[], bool] = lambda: False,
+) -> PreflightReport:
     """The report, kept in the table.
 
     Raises:
-        Stopped: the task was cancelled.
+        Stopped: the task was cancelled, or it is to give way.
         ActiscopeError: model or SAE cannot be loaded.
     """
     entry = parts.saes.get(sae_id)
@@ -93,7 +99,7 @@ def measure(parts: Parts, job: Job, sae_id: str, model_id: str) -> PreflightRepo
                 published=published,
                 trained_on_this=on_this,
                 progress=job.progress,
-                should_stop=job.should_stop,
+                should_stop=lambda: job.should_stop() or gives_way(),
             )
         if report is None:
             raise Stopped
@@ -151,19 +157,27 @@ def was_trained_on(parts: Parts, trained_on: str, model_id: str) -> bool | None:
 def measure_demo(parts: Parts) -> None:
     """Start measuring the demo's SAEs that nobody has measured; never raises."""
     try:
-        for entry in parts.saes.list():
-            if parts.is_demo(entry.path) and not is_measured(parts, entry.info.sae_id):
-                job = Job(
-                    kind="preflight",
-                    title=f"Preflight of {entry.info.sae_id} with {entry.info.model_id}",
-                    key=f"preflight {entry.info.sae_id} {entry.info.model_id}",
-                    lane=MEASURING,
-                )
-                parts.tasks.start(job, lambda job, id=entry.info.sae_id: _demo(parts, job, id))  # type: ignore[misc]
+        waiting = [
+            entry.info.sae_id
+            for entry in parts.saes.list()
+            if parts.is_demo(entry.path) and not is_measured(parts, entry.info.sae_id)
+        ]
+        if waiting:
+            job = Job("preflight", "Preflight of the demo's SAEs", "demo", lane=MEASURING)
+            parts.tasks.start(job, lambda job: _measure_aside(parts, job, waiting))
     except ActiscopeError as error:
         log.info("the demo's SAEs are not measured now: %s", error)
 
 
-def _demo(parts: Parts, job: Job, sae_id: str) -> None:
-    measure(parts, job, sae_id, parts.saes.get(sae_id).info.model_id)
-    job.results.append(sae_id)
+def _measure_aside(parts: Parts, job: Job, sae_ids: Iterable[str]) -> None:
+    """Measure while nobody wants the engine; whoever does is let through, and it begins again."""
+    for sae_id in sae_ids:
+        model_id = parts.saes.get(sae_id).info.model_id
+        while not is_measured(parts, sae_id):
+            job.begin("waiting")
+            parts.tasks.wait_until_idle(job)
+            try:
+                measure(parts, job, sae_id, model_id, parts.tasks.is_awaited)
+            except Stopped:
+                job.check()
+        job.results.append(sae_id)

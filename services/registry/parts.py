@@ -60,7 +60,7 @@ class Parts:
 
     def model_names(self) -> Iterable[tuple[str, tuple[str, ...]]]:
         """Every usable model's id, and the names under which it may be known."""
-        from services.registry.index import registration_of
+        from services.registry.rows import registration_of
 
         deleted = self.index.deleted("models")
         for entry in self.models.list():

@@ -17,8 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from services.errors import Conflict, InvalidArgument, NotFound, ResourceExhausted, Unavailable
-from services.registry.index import Kind
 from services.registry.jobs import Job
+from services.runs.catalogue import Kind
 from services.settings import Settings
 
 _ADDING, _REMOVED = ".adding-", ".removed-"
@@ -98,17 +98,16 @@ def put(staged: Path, target: Path) -> None:
         raise Conflict(f"{target.name} cannot be put in place ({error.strerror})") from None
 
 
-def remove(folder: Path) -> None:
-    """Take a registered folder away: a link alone, or all its files, in one step for others."""
+def remove(root: Path, folder: Path) -> None:
+    """Take a folder below `root` away: a link alone, or all its files, in one step for others."""
     if folder.is_symlink():
         folder.unlink()
     elif folder.exists():
-        root = next(p for p in folder.parents if p.name in ("models", "saes"))
         aside = root / f"{_REMOVED}{uuid.uuid4().hex}"
         os.replace(folder, aside)
         shutil.rmtree(aside, ignore_errors=True)
     with suppress(OSError):  # an owner's folder that is empty now
-        if folder.parent.name not in ("models", "saes"):
+        if folder.parent != root:
             folder.parent.rmdir()
 
 

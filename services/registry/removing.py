@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from services.errors import Conflict, NotFound
-from services.registry.index import Kind
 from services.registry.parts import Parts
 from services.registry.places import remove
+from services.registry.rows import unknown_model, unknown_sae
+from services.runs.catalogue import Kind
 from services.types import EntryState, ModelCard, SaeCard
 
 _WHAT = {"models": "model", "saes": "SAE"}
@@ -71,6 +72,7 @@ def _remove(parts: Parts, kind: Kind, card: ModelCard | SaeCard, id: str, with_f
             dependents=list(reasons),
         )
     if not with_files:
+        _give_row(parts, kind, card, id)
         parts.store.set_deleted(kind, id, datetime.now(UTC))
     else:
         _remove_files(parts, kind, card, id, what)
@@ -93,4 +95,15 @@ def _remove_files(parts: Parts, kind: Kind, card: ModelCard | SaeCard, id: str, 
         raise Conflict(
             f"the files of {what} lie outside of the data folder: remove them by hand", id=id
         )
-    remove(folder)
+    remove(root, folder)
+
+
+def _give_row(parts: Parts, kind: Kind, card: ModelCard | SaeCard, id: str) -> None:
+    """A row for a folder that never could be used: without one there is nothing to mark."""
+    known = parts.index.known()
+    if id in (known.models if kind == "models" else known.saes):
+        return
+    if isinstance(card, ModelCard):
+        parts.store.sync([unknown_model(id, card.path, card.added_at)], [])
+    else:
+        parts.store.sync([], [unknown_sae(id, card.path, card.added_at)])

@@ -13,9 +13,9 @@ from services.lm.memory import model_bytes
 from services.lm.weight_files import read_json
 from services.registry import adding_models, adding_saes, looking, measuring, removing
 from services.registry.cards import Sight, matching, model_cards, sae_cards
-from services.registry.index import Kind
 from services.registry.parts import Parts
 from services.registry.requests import AddModel, AddSaes, LookRequest, SaeQuery
+from services.runs.catalogue import Kind
 from services.sae.config import CONFIG
 from services.types import (
     Candidate,

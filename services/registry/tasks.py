@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -25,6 +26,7 @@ T = TypeVar("T")
 _THREADS = {ADDING: 2, MEASURING: 1}  # the engine does one thing at a time anyway
 _LIMIT = 32  # waiting and running together
 _KEPT, _KEPT_FOR = 200, timedelta(days=1)
+_QUIET_S = 1.0  # without work for the engine, before something unasked for begins
 _LOOK_S = 0.1  # how often a task that waits for the engine looks whether it was cancelled
 
 
@@ -123,6 +125,23 @@ class Tasks:
                 if job.should_stop():
                     self._worker.withdraw(future)
                     raise Stopped from None
+
+    def is_awaited(self) -> bool:
+        """Whether somebody waits for the engine."""
+        return self._worker.waiting > 0
+
+    def wait_until_idle(self, job: Job) -> None:
+        """Return once nobody has waited for the engine for a while.
+
+        Raises:
+            Stopped: the task was cancelled.
+        """
+        quiet_since = time.monotonic()
+        while time.monotonic() - quiet_since < _QUIET_S:
+            job.check()
+            job.cancelled.wait(_LOOK_S)
+            if self.is_awaited():
+                quiet_since = time.monotonic()
 
     def close(self) -> None:
         """Cancel what is under way, and wait a moment for it."""

@@ -68,11 +68,16 @@ def write_registration(folder: Path, registration: Registration) -> None:
 def _registration(raw: Mapping[str, Any]) -> Registration:
     if raw["version"] != _VERSION:
         raise ValueError(f"version {str(raw['version'])[:20]}")
-    texts = {name: _text(raw, name) for name in ("source", "added_at", "model_id", "format")}
-    names = ("repo_id", "repo_revision", "repo_path", "release", "catalogue_id")
     return Registration(
-        **texts,
-        **{name: _text(raw, name) or None for name in names},
+        source=_text(raw, "source"),
+        added_at=_text(raw, "added_at"),
+        model_id=_text(raw, "model_id"),
+        format=_text(raw, "format"),
+        repo_id=_text(raw, "repo_id") or None,
+        repo_revision=_text(raw, "repo_revision") or None,
+        repo_path=_text(raw, "repo_path") or None,
+        release=_text(raw, "release") or None,
+        catalogue_id=_text(raw, "catalogue_id") or None,
         files=tuple(
             SourceFile(str(f["name"]), int(f["size"]), str(f["sha256"]))
             for f in raw.get("files") or ()

@@ -166,6 +166,7 @@ class CatalogueBody(BaseModel):
 
     items: list[CatalogueEntryBody]
     total: int
+    suggestion: str | None = Field(description="another search, where this one finds nothing")
 
 
 class TaskBody(BaseModel):

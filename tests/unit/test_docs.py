@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from services.sae.formats import ACCEPTED
+from services.sae.preflight.thresholds import LIMITS
 from services.settings import PROJECT_ROOT, Settings
 
 README = (PROJECT_ROOT / "README.md").read_text()
@@ -20,6 +22,24 @@ def test_the_table_names_every_setting_with_its_description():
         for name, field in Settings.model_fields.items()
     }
     assert rows == described
+
+
+def test_the_thresholds_in_the_docs_are_those_that_judge():
+    def shown(limit: float | None) -> str:
+        return "–" if limit is None else f"{limit:g}"
+
+    table = _read("docs/preflight.md")
+    row = r"^\| `(\w+)` \| (\w+) \| (\S+) \| (\S+) \| (.*) \|$"
+    judged = [
+        (name, "below" if x.is_floor else "above", shown(x.suspicious), shown(x.broken), x.why)
+        for name, x in LIMITS.items()
+    ]
+    assert re.findall(row, table, re.MULTILINE) == judged
+
+
+def test_every_layout_that_is_read_is_in_the_docs():
+    table = _read("docs/saes.md")
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == list(ACCEPTED)
 
 
 def test_every_make_target_of_the_readme_exists():

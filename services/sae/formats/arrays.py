@@ -69,7 +69,7 @@ def _read(path: Path, name: str) -> tuple[np.ndarray[Any, Any], str]:
     values = np.empty(spec.numel, _NUMPY[spec.dtype])
     with path.open("rb") as file:
         file.seek(begin)
-        if values.size and file.readinto(memoryview(values).cast("B")) != values.nbytes:
+        if file.readinto(values.view(np.uint8).data) != values.nbytes:
             raise broken(path, "became shorter while it was read", "copy it again")
     return values.reshape(spec.shape), spec.dtype
 

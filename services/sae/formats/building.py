@@ -104,7 +104,9 @@ def number(file: Path, raw: Mapping[str, Any], name: str) -> float:
 
 def layer_of(text: str) -> int | None:
     """The layer that a path names last."""
-    named = re.findall(r"(?:^|[/_.-])(?:layers?|l)[._-]?(\d+)(?![0-9kKmM])", text, re.IGNORECASE)
+    named = re.findall(
+        r"(?:(?:^|[/_.-])layers?[._-]?|(?:^|[/-])l)(\d+)(?![0-9kKmM])", text, re.IGNORECASE
+    )
     return int(named[-1]) if named else None
 
 

@@ -10,6 +10,7 @@ _CONFIGS = (
     "cfg.json", "config.json", "hyperparams.json", "activation_scaler.json", "eval_results.json",
     "config.yaml", "wandb-config.yaml", "wanb-config.yaml",
 )  # fmt: skip
+_ONLY = ("sae_weights.safetensors", "params.safetensors", "sae.safetensors")
 _OTHERS = re.compile(r"sparsity\.safetensors|(model|adapter_model)-\d+-of-\d+\.safetensors")
 # weight file: the configurations that lie beside it, and whether it is its folder's only SAE
 _BESIDE: tuple[tuple[str, tuple[str, ...], bool], ...] = (
@@ -29,7 +30,8 @@ _BESIDE: tuple[tuple[str, tuple[str, ...], bool], ...] = (
 
 def wanted_files(paths: Sequence[str]) -> tuple[str, ...]:
     """Of a repository's files, those that `look` would read: no pickles, no text."""
-    return tuple(path for path in paths if _is_wanted(path))
+    own = {str(PurePosixPath(p).parent) for p in paths if PurePosixPath(p).name in _ONLY}
+    return tuple(path for path in paths if _is_wanted(path, own))
 
 
 def grouped(paths: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -46,8 +48,10 @@ def grouped(paths: Sequence[str]) -> dict[str, tuple[str, ...]]:
     return groups
 
 
-def _is_wanted(path: str) -> bool:
+def _is_wanted(path: str, own: set[str]) -> bool:
     at = PurePosixPath(path)
+    if str(at.parent) in own and at.suffix == ".safetensors" and at.name not in _ONLY:
+        return False  # examples, sparsities and other company of an SAE
     if any(part.startswith(".") for part in at.parts) or _OTHERS.fullmatch(at.name):
         return False
     return at.name in _CONFIGS or at.suffix in (".npz", ".safetensors")

@@ -43,7 +43,7 @@ def read_values(path: Path, name: str) -> np.ndarray[Any, Any]:
     with _opened(path) as archive, archive.open(f"{name}.npy") as file:
         shape, is_fortran, dtype = _header(path, name, file)
         values = np.empty(int(np.prod(shape)), dtype)
-        view, done = memoryview(values).cast("B"), 0
+        view, done = values.view(np.uint8).data, 0
         while done < len(view):
             n = file.readinto(view[done:])  # type: ignore[attr-defined]
             if not n:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,5 +71,5 @@ class Place:
         return next((given[n] for n in names if given.get(n) is not None), None)
 
 
-def _by_number(name: str) -> Iterable[Any]:
+def _by_number(name: str) -> list[Any]:
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]

@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import psutil
 
-from services.errors import InvalidArgument, ResourceExhausted
+from services.errors import Conflict, InvalidArgument, ResourceExhausted
 from services.lm.weight_files import TensorSpec, broken
 from services.sae.config import CONFIG, WEIGHTS, check_weights, parse_config, read_config
 from services.sae.formats.arrays import read_values
@@ -25,8 +25,10 @@ from services.sae.formats.found import FoundSae, Part, Step
 if TYPE_CHECKING:
     from torch import Tensor
 
+_COPIES = 4  # of the largest tensor at once: in bfloat16, a float32 copy to scale counts twice
 _BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
-_LONGEST = 1e-8  # what sae-lens takes for the length of a decoder row of zeros
+_COLUMNS = 256  # of the decoder at once when its rows are measured: float32 copies stay small
+_SHORTEST = 1e-8  # what sae-lens takes for the length of a decoder row of zeros
 
 
 def convert(
@@ -40,10 +42,13 @@ def convert(
 
     `model_name` and `hook_name` fill in what the files do not say, and win over it. Raises
     `InvalidArgument` when something needed is missing, `Unsupported` when the weights are not
-    finite numbers or the files changed, `ResourceExhausted`; then nothing is left in `target`.
+    finite numbers or the files changed, `Conflict` when there is an SAE in `target` already, and
+    `ResourceExhausted`; then nothing of it is left in `target`.
     """
     config = _completed(found, model_name, hook_name)
     parse_config(config, found.files[0])
+    if (target / CONFIG).exists() or (target / WEIGHTS).exists():
+        raise Conflict(f"{target.name} holds an SAE already: choose another id", path=str(target))
     _check_room(found, target)
     is_new = not target.exists()
     target.mkdir(parents=True, exist_ok=True)
@@ -91,10 +96,11 @@ def _check_room(found: FoundSae, target: Path) -> None:
             "free: make room, or put the data folder on another disk"
         )
     available = psutil.virtual_memory().available
-    if max(sizes) * 2 > available:  # read, and turned or scaled
+    needed = _COPIES * max(sizes)
+    if needed > available:
         raise ResourceExhausted(
-            f"converting takes {max(sizes) * 2 / 1e9:.1f} GB of memory, {available / 1e9:.1f} GB "
-            "are free: unload models, or convert it on a larger machine"
+            f"converting takes {needed / 1e9:.1f} GB of memory, {available / 1e9:.1f} GB are free: "
+            "unload models, or convert it on a larger machine"
         )
 
 
@@ -129,7 +135,7 @@ def _write(parts: Mapping[str, Part], file: IO[bytes]) -> None:
 def _as_bytes(tensor: Tensor) -> memoryview:
     import torch
 
-    return memoryview(tensor.contiguous().flatten().view(torch.uint8).numpy())
+    return tensor.contiguous().flatten().view(torch.uint8).numpy().data
 
 
 @dataclass
@@ -140,7 +146,18 @@ class _Tensors:
     _lengths: list[Tensor] = field(default_factory=list)
 
     def made(self, name: str) -> Tensor:
-        """The tensor as it is written."""
+        """The tensor as it is written; `Unsupported` when it is not of finite numbers."""
+        import torch
+
+        part, tensor = self.parts[name], self._computed(name)
+        # Infinities do not cancel in a sum: one cheap pass, and a second one only in doubt.
+        total = tensor.sum()
+        if not (bool(total.isfinite()) or bool(tensor.isfinite().all())):
+            problem = f"gives NaN or infinite numbers in {name}"
+            raise broken(_file(part), problem, "copy, download or train it again")
+        return tensor
+
+    def _computed(self, name: str) -> Tensor:
         import torch
 
         part = self.parts[name]
@@ -156,9 +173,6 @@ class _Tensors:
         tensor = tensor.to(dtype)
         if tuple(tensor.shape) != part.shape:
             raise broken(_file(part), f"changed its {name} while it was read", "add it again")
-        if not bool(torch.isfinite(tensor).all()):
-            problem = f"gives NaN or infinite numbers in {name}"
-            raise broken(_file(part), problem, "copy, download or train it again")
         return tensor
 
     def _read(self, part: Part) -> Tensor:
@@ -170,17 +184,18 @@ class _Tensors:
     def _done(self, tensor: Tensor, step: Step, name: str) -> Tensor:
         if step.kind == "transpose":
             return tensor.T
+        # In place: a copy of a large matrix costs as much memory as the matrix.
         if step.kind == "exp":
-            return tensor.exp()
+            return tensor.exp_()
         if step.kind == "scale":
-            return tensor * step.value
+            return tensor.mul_(step.value)
         if step.kind == "sum":
             return tensor.sum(int(step.value))
         if step.kind == "spread":
-            return tensor.reshape(1).expand(int(step.value))
+            return tensor.reshape(1).repeat(int(step.value))
         if step.kind == "norm":
             lengths = self._decoder_lengths() ** step.value
-            return tensor * (lengths[:, None] if name == "W_dec" else lengths)
+            return tensor.mul_(lengths[:, None] if name == "W_dec" else lengths)
         if step.kind == "above":
             return self._above(tensor, step.value, name)
         raise ValueError(step.kind)
@@ -194,11 +209,16 @@ class _Tensors:
 
     def _decoder_lengths(self) -> Tensor:
         """Of the decoder's rows, as they are before anything is divided by them."""
+        import torch
+
         if not self._lengths:
             part = self.parts["W_dec"]
             bare = replace(part, steps=tuple(s for s in part.steps if s.kind != "norm"))
-            decoder = _Tensors({"W_dec": bare}).made("W_dec")
-            self._lengths.append(decoder.float().norm(dim=-1).clamp(min=_LONGEST))
+            decoder = _Tensors({"W_dec": bare})._computed("W_dec")
+            squares = torch.zeros(decoder.shape[0])
+            for columns in decoder.split(_COLUMNS, dim=1):
+                squares += columns.float().square_().sum(1)
+            self._lengths.append(squares.sqrt_().clamp_(min=_SHORTEST))
         return self._lengths[0]
 
 

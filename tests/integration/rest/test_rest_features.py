@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from services.web import schemas
+from services.web.registry_schemas import ModelsBody
 from tests.integration.rest.conftest import Api, assert_is_error
 
 
@@ -164,7 +165,7 @@ def test_extracting_the_tokens_of_a_run_gives_its_features_and_stores_nothing(
 
 def test_models_and_health_say_what_is_there(api: Api) -> None:
     models = api.client.get("/api/v1/models").json
-    schemas.ModelsBody.model_validate(models)
+    ModelsBody.model_validate(models)
     assert models["items"][0]["model_id"] == "actiscope-demo"
     assert {sae["sae_id"] for sae in models["items"][0]["saes"]} == {"demo-l1-res", "demo-l2-res"}
     health = api.get("health").json

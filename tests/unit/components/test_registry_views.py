@@ -10,7 +10,7 @@ from typing import Any
 import plotly.utils
 import pytest
 
-from components import amounts, entries, models, offers, saes, tasks, verdicts
+from components import amounts, catalogue_list, entries, models, offers, saes, tasks, verdicts
 from components.preflight_figures import preflight_figures
 from services.types import CataloguePage, EntryState, Source, TaskStatus, Verdict
 from tests.unit.components.made import HOSTILE
@@ -297,15 +297,20 @@ def test_a_final_task_has_no_bar_and_says_what_went_wrong(status: TaskStatus) ->
 
 
 def test_the_catalogue_says_how_many_there_are() -> None:
-    page = make_catalogue()
-    text = sent(offers.catalogue_results(page, lambda entry: f"add {entry.sae_id}"))
-    assert "2,833 found, the best 4 shown" in text
-    assert "add layer_12/width_16k/canonical" in text
-    assert "add layer_15/width_16k/canonical" not in text, "it cannot be added"
-    assert "never loaded" in text
-    assert "16,384 features" in text
-    none = offers.catalogue_results(CataloguePage((), 0), str, HOSTILE[0])
-    assert json.dumps(HOSTILE[0])[1:-1] in sent(none)
+    props = catalogue_list.list_props(make_catalogue(), "gemma")
+    assert props["note"] == "2,833 found, the best 4 shown"
+    assert [item["sae"] for item in props["items"]][:2] == [
+        "layer_12/width_16k/canonical", "layer_13/width_16k/canonical",
+    ]  # fmt: skip
+    assert "16,384 features" in props["items"][0]["facts"]
+    assert [bool(item["problem"]) for item in props["items"]] == [False, False, False, True]
+
+
+def test_a_search_without_an_answer_suggests_another() -> None:
+    props = catalogue_list.list_props(CataloguePage((), 0, "gemma-2-2b"), HOSTILE[0])
+    assert props["items"] == []
+    assert HOSTILE[0] in props["note"]
+    assert props["suggestion"] == "gemma-2-2b"
 
 
 def test_candidates_are_grouped_and_all_chosen() -> None:

@@ -71,6 +71,9 @@ def test_the_sizes_of_every_family_are_read(tmp_path, family):
         n_params=entry.info.n_params,
         has_chat_template=True,
         revision=entry.info.revision,
+        family={"gemma3": "gemma3_text"}.get(family, family),
+        dtype="F32",
+        size_bytes=(folder / "model.safetensors").stat().st_size,
     )
     import torch
     from transformers import AutoModelForCausalLM
@@ -132,9 +135,90 @@ def test_missing_sizes_are_named(copy, values, said):
 @pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "model.safetensors"])
 def test_missing_files_are_named(copy, name):
     (copy / "models/copy" / name).unlink()
-    if name == "model.safetensors":
-        (copy / "models/copy/pytorch_model.bin").write_bytes(b"\x80\x04.")
-    assert name in reason(copy)
+    said = reason(copy)
+    assert f"{name} is missing" in said and ": copy" in said
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("pytorch_model.bin", "save_pretrained(new_folder)"),
+        ("consolidated.00.pth", "save_pretrained(new_folder)"),
+        ("model-q4.gguf", "GGUF"),
+        ("consolidated.safetensors", "there is consolidated.safetensors, in another layout"),
+    ],
+)
+def test_weights_in_other_formats_are_refused_with_the_way_out(copy, name, said):
+    (copy / "models/copy/model.safetensors").unlink()
+    (copy / "models/copy" / name).write_bytes(b"\x80\x04.")
+    assert said in reason(copy)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("llama-q4.gguf", "GGUF"), ("adapter_config.json", "merge_and_unload")]
+)
+def test_folders_that_are_no_checkpoint_are_told_apart(copy, name, said):
+    for file in (copy / "models/copy").iterdir():
+        file.unlink()
+    (copy / "models/copy" / name).write_text("{}")
+    assert said in reason(copy)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"is_encoder_decoder": True}, "an encoder and a decoder"),
+        ({"architectures": ["BertForMaskedLM"]}, "BertForMaskedLM, which does not write"),
+        ({"architectures": ["LlamaForSequenceClassification"]}, "does not write text"),
+    ],
+)
+def test_models_that_do_not_write_text_are_refused(copy, values, said):
+    change(copy, **values)
+    assert said in reason(copy)
+
+
+def test_integer_weights_are_told_to_be_quantised(copy):
+    header = json.dumps({"a": {"dtype": "I8", "shape": [9], "data_offsets": [0, 9]}})
+    path = copy / "models/copy/model.safetensors"
+    path.write_bytes(struct.pack("<Q", len(header)) + header.encode() + bytes(9))
+    assert "quantised" in reason(copy)
+
+
+@pytest.mark.parametrize("length", [0x3C, 0x3C20])  # "<" and " <" in little-endian
+def test_a_header_whose_length_looks_like_a_web_page_is_read(copy, length):
+    header = '{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}'
+    path = copy / "models/copy/model.safetensors"
+    path.write_bytes(struct.pack("<Q", length) + header.ljust(length).encode() + bytes(8))
+    assert ModelCatalogue([copy]).get("copy").info.n_params == 2
+
+
+def test_a_checkpoint_in_parts_is_counted_as_a_whole(tmp_path):
+    tiny.save_model(tmp_path, "whole")
+    folder = tiny.save_model(tmp_path, "parts", shard_size="100KB")
+    catalogue = ModelCatalogue([tmp_path])
+    whole, parts = catalogue.get("whole").info, catalogue.get("parts").info
+    assert len(list(folder.glob("*.safetensors"))) > 2
+    assert parts.n_params == whole.n_params and parts.dtype == "F32"
+    assert parts.size_bytes == sum(f.stat().st_size for f in folder.glob("*.safetensors"))
+    assert parts.revision != whole.revision
+
+
+def test_a_linked_folder_is_judged_by_what_it_leads_to(copy, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    catalogue, link = ModelCatalogue([copy]), copy / "models/linked"
+    tiny.save_model(elsewhere, "one")
+    tiny.save_model(elsewhere, "two", seed=1)
+    for name in ("one", "two"):  # same names, sizes and times
+        for file in (elsewhere / "models" / name).iterdir():
+            os.utime(file, ns=(1, 1))
+    link.symlink_to(elsewhere / "models/one")
+    one = catalogue.get("linked").info.revision
+    link.unlink()
+    link.symlink_to(elsewhere / "models/two")
+    assert catalogue.get("linked").info.revision != one
+    (elsewhere / "models/two/config.json").write_text("{")
+    with pytest.raises(Unsupported, match="no valid JSON"):
+        catalogue.get("linked")
 
 
 def test_an_lfs_pointer_is_told_from_weights(copy):
