@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import pyarrow.parquet as pq
+from pyarrow import ipc
 
 from services.errors import Conflict, TooLarge
 from services.store import documents, features, log
@@ -144,9 +144,17 @@ def _finish(
     storage: Storage, spec: StoreSpec, manifest: Manifest, generation: Generation
 ) -> Manifest:
     """Write `features.parquet` and `documents.parquet` and make the generation the store."""
-    pieces = (pq.read_table(storage.arrow(s.statistics.path)) for s in generation.ranges)
-    path = f"{generation.folder}/features.parquet"
-    table = write_parquet(storage, path, features.SCHEMA, pieces, features.ROWS_PER_GROUP)
+    pieces = (
+        ipc.open_file(storage.arrow(span.statistics.path)).read_all() for span in generation.ranges
+    )
+    table = write_parquet(
+        storage,
+        f"{generation.folder}/features.parquet",
+        features.SCHEMA,
+        pieces,
+        features.ROWS_PER_GROUP,
+        use_dictionary=False,
+    )
     parts = all_parts(manifest.shards)
     listed = documents.write(storage, spec, parts, f"{generation.folder}/documents.parquet")
     done = replace(generation, features=table, documents=listed)

@@ -86,8 +86,8 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """A feature-major file of features `first` to `stop` - 1; `statistics` is a Parquet file that
-    is there only until the generation is complete.
+    """A feature-major file of features `first` to `stop` - 1; `statistics` are its rows of
+    `features.parquet`, there only until the generation is complete.
     """
 
     file: File

@@ -11,9 +11,8 @@ import pyarrow as pa
 
 from services.store import arrow_files
 from services.store.arrow_files import item, required
-from services.store.features import ROWS_PER_GROUP, SCHEMA, Totals, placed, statistics_of
+from services.store.features import SCHEMA, Totals, placed, statistics_of
 from services.store.manifest import Range
-from services.store.parquet_files import write_parquet
 from services.store.scratch import Scratch
 from services.store.segments import SegmentReader
 from services.store.spec import Layout
@@ -71,9 +70,10 @@ class Merger:
             arrow_files.write(file.local, schema(self.dtype), batches)
             offsets = arrow_files.buffer_offsets(file.local)
         table = self._placed(pa.Table.from_batches(statistics, SCHEMA), number, offsets)
-        beside = f"{folder}/{first:08d}-{stop:08d}.parquet"
-        described = write_parquet(self.storage, beside, SCHEMA, [table], ROWS_PER_GROUP)
-        return Range(file.committed, described, first, stop, int(self.counts[first:stop].sum()))
+        with self.storage.writing(f"{folder}/{first:08d}-{stop:08d}.statistics.arrow") as beside:
+            arrow_files.write(beside.local, SCHEMA, table.to_batches())
+        nnz = int(self.counts[first:stop].sum())
+        return Range(file.committed, beside.committed, first, stop, nnz)
 
     def _batches(
         self, first: int, stop: int, keep: Callable[[pa.RecordBatch], None]

@@ -97,17 +97,15 @@ def _document_counts(
     starts = np.concatenate([r.flags("starts", 0, r.part.n_tokens) for r in readers])
     document_of = np.cumsum(starts, dtype=np.uint32)  # 0: began before
     documents = document_of[positions]
-    changes = np.empty(len(positions) + 1, np.int64)
-    changes[0] = 0
     new = np.ones(len(positions), bool)
     np.not_equal(documents[1:], documents[:-1], out=new[1:])
     fires = np.diff(indptr) > 0
     new[indptr[:-1][fires]] = True
-    np.cumsum(new, out=changes[1:])
+    n_documents = np.diff(np.searchsorted(np.flatnonzero(new), indptr))
     in_first, in_last = fires.copy(), fires.copy()
     in_first[fires] = documents[indptr[:-1][fires]] == 0
     in_last[fires] = documents[indptr[1:][fires] - 1] == document_of[-1]
-    return np.diff(changes[indptr]).astype(np.uint32), in_first, in_last
+    return n_documents.astype(np.uint32), in_first, in_last
 
 
 def _record_batch(

@@ -80,6 +80,7 @@ def decoded(code: np.ndarray, dtype: np.dtype) -> np.ndarray:
 def codes_from(edges: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Code of the smallest `dtype` value that is not below each of the float64 `edges` [n]."""
     with np.errstate(over="ignore"):
-        near = edges.astype(dtype)
-    up = np.nextafter(near, dtype.type(np.inf))
-    return codes(np.where(near.astype(np.float64) < edges, up, near) + dtype.type(0))
+        near = edges.astype(SINGLE).astype(dtype, copy=False)  # one of the two neighbours
+    found = codes(near)
+    found += near.astype(np.float64) < edges
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -110,6 +111,7 @@ def _log_codes(values: np.ndarray) -> np.ndarray:
     return (values.astype(np.float32).view(np.uint32) >> _LOG_SHIFT).astype(np.int64)
 
 
+@lru_cache(maxsize=1)
 def _half_log_codes() -> np.ndarray:
     """By the code of a float16."""
     with np.errstate(invalid="ignore"):

@@ -9,7 +9,7 @@ import numpy as np
 from services.store.statistics.blocks import Block, SortedValues
 from services.store.statistics.distribution import span
 
-_CANDIDATES = 24  # expected per interval; that fewer than are needed turn up is rare, and seen
+_CANDIDATES = 20  # expected per interval; that fewer than are needed turn up is rare, and seen
 _ALL = np.uint32(2**32 - 1)
 
 
@@ -41,9 +41,10 @@ def top_examples(ordered: SortedValues, m: int) -> Examples:
         first = _rank_in_group(features) < room[features]
         room -= np.bincount(features[first], minlength=block.n_features)
         taken.append(equal[first])
-    at = np.concatenate(taken) if taken else np.empty(0, np.int64)
-    found = _at(block, at, np.zeros(len(at), np.uint8))
-    return _ordered(found, (found.position, -found.value.astype(np.float64), found.feature))
+    at = np.sort(np.concatenate(taken)) if taken else np.empty(0, np.int64)
+    descending = ordered.unsorted[at] ^ ordered.key_dtype.type(2**ordered.bits - 1)
+    at = at[np.argsort(descending, kind="stable")]
+    return _at(block, at, np.zeros(len(at), np.uint8))
 
 
 def interval_examples(
@@ -66,7 +67,7 @@ def interval_examples(
         kept, new = ~short[cells], short[more[1]]
         pairs = zip((at, cells, hashes), more, strict=True)
         at, cells, hashes = (np.concatenate([old[kept], late[new]]) for old, late in pairs)
-    order = np.lexsort((at, hashes, cells))
+    order = np.argsort(cells.astype(np.uint64) << np.uint64(32) | hashes)  # hashes all differ
     order = order[_rank_in_group(cells[order]) < m]
     return _at(block, at[order], (cells[order] % intervals).astype(np.uint8))
 
@@ -106,7 +107,9 @@ def _cells(
 
 
 def _hashes(block: Block, chunk: slice) -> np.ndarray:
-    """A mixing of position and feature in which every bit depends on every bit."""
+    """A mixing in which every bit depends on every bit of the position; within a feature no two
+    positions have the same.
+    """
     numbers = np.arange(block.first, block.first + block.n_features, dtype=np.uint32)
     mixed = block.positions[chunk] * np.uint32(0x9E3779B1)
     mixed += block.expanded(numbers * np.uint32(0x85EBCA77))
@@ -118,16 +121,6 @@ def _hashes(block: Block, chunk: slice) -> np.ndarray:
 
 def _at(block: Block, at: np.ndarray, interval: np.ndarray) -> Examples:
     return Examples(_features_at(block, at), block.positions[at], block.values[at], interval)
-
-
-def _ordered(examples: Examples, keys: tuple[np.ndarray, ...]) -> Examples:
-    order = np.lexsort(keys)
-    return Examples(
-        examples.feature[order],
-        examples.position[order],
-        examples.value[order],
-        examples.interval[order],
-    )
 
 
 def _features_at(block: Block, at: np.ndarray) -> np.ndarray:
