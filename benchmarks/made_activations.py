@@ -41,7 +41,7 @@ def batches(n_tokens: int, seed: int = 0) -> Iterator[Batch]:
             features=features,
             values=values,
             starts=starts,
-            documents=[{"name": "", "source": "web" if i % 4 else "code"} for i in range(sum(starts))],
+            documents=[{"source": "web" if i % 4 else "code"} for i in range(int(starts.sum()))],
             position=start,
         )
 

@@ -64,9 +64,7 @@ def dense(n: int = 500, d: int = 24, seed: int = 0, density: float = 0.1) -> Den
 
 
 def spec(d: int = 24, layout: Layout = SMALL, **options: Any) -> StoreSpec:
-    return StoreSpec(
-        d, metadata={"source": "string", "year": "int64"}, layout=layout, **options
-    )
+    return StoreSpec(d, metadata={"source": "string", "year": "int64"}, layout=layout, **options)
 
 
 def fill(writer: StoreWriter, corpus: Dense, batch: int = 37, stop: int | None = None) -> None:
@@ -111,6 +109,4 @@ def part(corpus: Dense, start: int, stop: int) -> Dense:
 def digests(folder: Path, below: str = "") -> dict[str, str]:
     """sha256 of every file by path."""
     files = sorted(p for p in (folder / below).rglob("*") if p.is_file())
-    return {
-        str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files
-    }
+    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}

@@ -91,11 +91,11 @@ def checked(batch: Batch, spec: StoreSpec) -> Rows:
     _require(len(batch.starts) == len(counted) == n, "starts and counted must be per token")
     if nnz:
         low, high = int(batch.features.min()), int(batch.features.max())
-        _require(0 <= low and high < spec.d_sae, f"features must be 0 to {spec.d_sae - 1}")
+        _require(low >= 0 and high < spec.d_sae, f"features must be 0 to {spec.d_sae - 1}")
         _require(not lengths[~counted].any(), "a token that is not counted has no features")
     if n:
         ids = np.asarray(batch.token_ids)
-        _require(0 <= int(ids.min()) and int(ids.max()) < 2**32, "token ids must be uint32")
+        _require(int(ids.min()) >= 0 and int(ids.max()) < 2**32, "token ids must be uint32")
     lengths, features, values = _canonical(batch, lengths.astype(np.int32), spec.feature_dtype)
     starts = np.asarray(batch.starts, bool)
     _require(len(batch.documents) == int(starts.sum()), "documents must be one per start")

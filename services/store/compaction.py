@@ -51,8 +51,7 @@ def compact(url: str) -> Manifest:
         for shard in manifest.shards:
             complete_segments(storage, spec, shard.name)
         manifest = _merge(storage, spec)
-    _clean(storage, manifest)
-    return manifest
+    return manifest if manifest.clean else _clean(storage, manifest)
 
 
 def complete_segments(storage: Storage, spec: StoreSpec, name: str) -> None:
@@ -116,7 +115,7 @@ def _new_generation(manifest: Manifest) -> Generation:
     parts = all_parts(manifest.shards)
     before = manifest.generation.number if manifest.generation else 0
     return Generation(
-        number=before + 1,
+        number=max(before + 1, manifest.begin),
         shards=tuple(shard.name for shard in manifest.shards),
         n_tokens=sum(part.n_tokens for part in parts),
         n_counted=sum(part.n_counted for part in parts),
@@ -161,13 +160,15 @@ def _finish(
 
     def change(newest: Manifest) -> Manifest:
         shards = tuple(replace(shard, segments=()) for shard in newest.shards)
-        return replace(newest, shards=shards, generation=done, building=None, extras=None)
+        return replace(newest, shards=shards, generation=done, building=None, clean=False)
 
     return log.commit(storage, change)
 
 
-def _clean(storage: Storage, manifest: Manifest) -> None:
-    """Remove what only earlier versions refer to."""
+def _clean(storage: Storage, manifest: Manifest) -> Manifest:
+    """Remove what only earlier versions refer to. The version that says so repeats the one before:
+    should the newest be damaged, there is still a whole one.
+    """
     used = {file.path for file in manifest.files()}
     number = manifest.generation.number if manifest.generation else 0
     folders = ["segments", *(f"features/g{n:04d}" for n in range(max(number - 1, 1), number + 1))]
@@ -175,3 +176,4 @@ def _clean(storage: Storage, manifest: Manifest) -> None:
         for name in storage.names(folder):
             if f"{folder}/{name}" not in used:
                 storage.remove(f"{folder}/{name}")
+    return log.commit(storage, lambda newest: replace(newest, clean=newest.complete))

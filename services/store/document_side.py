@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +18,7 @@ from services.store.manifest import Manifest, Part
 from services.store.spec import StoreSpec
 from services.store.storage import Storage
 
-Where = Mapping[str, Any] | pc.Expression
+Where: TypeAlias = Mapping[str, Any] | pc.Expression
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,32 +100,24 @@ class DocumentSide:
         """Whether `where` holds, [n_documents] bool: an expression of pyarrow over the columns, or
         a mapping from columns to a value or a list of values.
         """
-        expression = where if isinstance(where, pc.Expression) else _expression(where)
+        table = self.table(None if isinstance(where, pc.Expression) else [*where, "document"])
         mask = np.zeros(self.n_documents, bool)
         try:
-            table = self.table(_columns(where)).append_column(
-                "#", pa.array(np.arange(self.n_documents))
-            )
+            expression = _expression(where, table.schema)
+            table = table.append_column("#", pa.array(np.arange(self.n_documents)))
             mask[table.filter(expression).column("#").to_numpy()] = True
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
             raise InvalidArgument(f"the filter does not fit the documents: {error}") from None
         return mask
 
 
-def _columns(where: Where) -> list[str] | None:
-    return None if isinstance(where, pc.Expression) else list(where)
-
-
-def _expression(where: Mapping[str, Any]) -> pc.Expression:
-    terms = [
-        pc.field(name).isin(value if isinstance(value, list | tuple | set) else [value])
-        for name, value in where.items()
-    ]
-    if not terms:
-        return pc.scalar(True)
-    found = terms[0]
-    for term in terms[1:]:
-        found = found & term
+def _expression(where: Where, schema: pa.Schema) -> pc.Expression:
+    if isinstance(where, pc.Expression):
+        return where
+    found = pc.scalar(True)
+    for name, value in where.items():
+        values = list(value) if isinstance(value, list | tuple | set) else [value]
+        found = found & pc.field(name).isin(pa.array(values, schema.field(name).type))
     return found
 
 

@@ -96,7 +96,7 @@ class FeatureSide:
         return total
 
     def _open_segments(self, storage: Storage, shard: Shard, base: int) -> int:
-        """Open the segments that follow each other from the first part; how many parts those are."""
+        """Open the segments that follow each other from the first part; how many parts that is."""
         covered = 0
         for segment in shard.segments:
             if segment.first_part != covered:

@@ -89,7 +89,8 @@ def statistics_of(
         "sum": pa.array(found.sum),
         "sum_squares": pa.array(found.sum_squares),
     }
-    floats = dict(zip(_FLOATS, (low, high, found.mean, found.std, *quantiles(ordered).T)))
+    measured = (low, high, found.mean, found.std, *quantiles(ordered).T)
+    floats = dict(zip(_FLOATS, measured, strict=True))
     columns |= {name: _or_null(values) for name, values in floats.items()}
     columns |= _distribution_columns(ordered, low, high)
     columns |= _example_columns(block, ordered, low, high, layout)

@@ -120,15 +120,16 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """One version of the store. `generation` is what readers use, `building` what will replace it;
-    `extras` are later additions by name, such as co-activation.
+    """One version of the store. `generation` is what readers use, `building` what will
+    replace it.
     """
 
     version: int
     shards: tuple[Shard, ...]
     generation: Generation | None = None
     building: Generation | None = None
-    extras: Mapping[str, File] | None = None
+    begin: int = 1  # the least number that the next generation may have
+    clean: bool = False  # complete, and no file is left that only earlier versions refer to
 
     @property
     def complete(self) -> bool:
@@ -167,7 +168,6 @@ class Manifest:
         for generation in (self.generation, self.building):
             if generation is not None:
                 yield from _generation_files(generation)
-        yield from (self.extras or {}).values()
 
     def as_json(self) -> bytes:
         """The file's content, with a checksum of itself."""

@@ -142,9 +142,7 @@ class ActivationStore:
         self._require_complete()
         return self._statistics_file.read(columns=None if columns is None else list(columns))
 
-    def coactivation(
-        self, feature: int, top: int = 20, measure: Measure = "count"
-    ) -> Partners:
+    def coactivation(self, feature: int, top: int = 20, measure: Measure = "count") -> Partners:
         """The features that fire together with this one, over the whole store.
 
         Raises:
@@ -248,9 +246,7 @@ class ActivationStore:
         n_documents = document_count(self._documents.numbers_at(found.positions))
         totals = features.Totals(self.n_counted, self.n_documents)
         layout = self.spec.layout
-        rows = features.statistics_of(
-            block, np.array([n_documents]), totals, layout, Scratch()
-        )
+        rows = features.statistics_of(block, np.array([n_documents]), totals, layout, Scratch())
         return from_row(rows.to_pylist()[0], layout.intervals)
 
     def _selector(self, selection: Selection | None) -> Selector:

@@ -25,7 +25,13 @@ _COLUMN_TYPES: Mapping[str, pa.DataType] = {
     "float64": pa.float64(),
     "bool": pa.bool_(),
 }
-_RESERVED = {"document", "start", "n_tokens", "n_counted", "name"}  # columns that documents.parquet always has
+_RESERVED = {
+    "document",
+    "start",
+    "n_tokens",
+    "n_counted",
+    "name",
+}  # columns that documents.parquet always has
 _SHARD = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 

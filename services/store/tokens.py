@@ -63,9 +63,7 @@ class TokenSide:
                 features, values, index = self._gathered(int(number), rows)
                 yield features, values, index + first
 
-    def _gathered(
-        self, number: int, rows: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _gathered(self, number: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         reader, low, high = self.reader(number), int(rows[0]), int(rows[-1]) + 1
         indptr = reader.indptr(low, high)
         lengths = np.diff(indptr)[rows - low]

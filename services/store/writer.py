@@ -138,8 +138,8 @@ class StoreWriter:
         return min(n, fitting)
 
     def _seal(self, n: int) -> None:
-        rows = self._take(n)
-        number = len(self._sealed.parts)
+        _require_unchanged(log.newest(self._storage).shard(self.shard), self._sealed)
+        rows, number = self._take(n), len(self._sealed.parts)
         part = write_part(self._storage, self.spec, self.shard, number, rows)
         self._commit(part)
         self._complete_segments()
@@ -196,6 +196,6 @@ def append_shard(url: str, name: str) -> Manifest:
     def change(manifest: Manifest) -> Manifest:
         if any(shard.name == name for shard in manifest.shards):
             raise Conflict(f"the store has a shard {name!r} already")
-        return replace(manifest, shards=(*manifest.shards, Shard(name)))
+        return replace(manifest, shards=(*manifest.shards, Shard(name)), clean=False)
 
     return log.commit(storage, change)

@@ -18,9 +18,7 @@ class Moments:
     sum_squares: np.ndarray  # [f] float64
 
     def __add__(self, other: Moments) -> Moments:
-        return Moments(
-            self.n + other.n, self.sum + other.sum, self.sum_squares + other.sum_squares
-        )
+        return Moments(self.n + other.n, self.sum + other.sum, self.sum_squares + other.sum_squares)
 
     @property
     def mean(self) -> np.ndarray:

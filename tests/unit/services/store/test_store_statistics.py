@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -88,10 +90,7 @@ def test_histograms(both):
 
 
 def counted(values: np.ndarray, edges: np.ndarray, closed: bool) -> list[int]:
-    found = [
-        int(((values >= low) & (values < high)).sum())
-        for low, high in zip(edges, edges[1:], strict=False)
-    ]
+    found = [int(((values >= low) & (values < high)).sum()) for low, high in pairwise(edges)]
     if found and closed:
         found[-1] += int((values == edges[-1]).sum())
     return found
