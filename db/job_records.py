@@ -35,7 +35,7 @@ class NewJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgressRecord:
-    """How far a job is within its current phase, and the phases that it has behind it."""
+    """How far a job is within its current phase, and its phases; the last is the current one."""
 
     phase: str = ""
     progress_done: int = 0

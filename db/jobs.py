@@ -66,7 +66,7 @@ class JobRepository:
         waiting = [JOBS.c.status == "queued", JOBS.c.kind.in_(list(kinds))]
         if job_id is not None:
             waiting.append(JOBS.c.job_id == job_id)
-        first = select(JOBS.c.job_id, JOBS.c.attempt).where(*waiting)
+        first = select(JOBS.c.job_id, JOBS.c.attempt, JOBS.c.started_at).where(*waiting)
         first = first.order_by(JOBS.c.priority.desc(), JOBS.c.job_id).limit(1)
         # PostgreSQL: rows that another worker is about to take are passed over. SQLite has one
         # writer at a time.
@@ -77,7 +77,7 @@ class JobRepository:
         values = self._lease(now, lease_s) | {"status": "running", "owner": owner}
         values |= {
             "attempt": found.attempt + 1,
-            "started_at": func.coalesce(JOBS.c.started_at, now),
+            "started_at": found.started_at or now,
             "progress_per_s": None,
         }
         line = LogLine(f"begun by {owner}, attempt {found.attempt + 1}")

@@ -505,7 +505,7 @@ class JobView:
     message: str
     per_s: float | None  # over the last seconds; only while it runs
     eta_s: float | None  # of the phase, at that rate
-    phases: tuple[JobPhase, ...]  # that are over
+    phases: tuple[JobPhase, ...]  # in their order; the last one is the current one
     result: Mapping[str, Any] | None  # what it made, once it succeeded
     is_resumable: bool  # there is a checkpoint to go on from
     is_cancelling: bool  # it runs, and was asked to stop
