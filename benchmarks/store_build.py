@@ -118,34 +118,27 @@ def _build(n_tokens: int) -> _Built:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "store"
         writer = StoreWriter.create(str(root), StoreSpec(D_SAE, metadata={"source": "string"}))
-        seconds = cpu = 0.0
+        clock = _Clock()
         nnz = 0
         with _Peak() as peak:
             for batch in batches(n_tokens):
-                wall, processor = time.perf_counter(), time.process_time()
-                writer.append(batch)
-                seconds += time.perf_counter() - wall
-                cpu += time.process_time() - processor
+                with clock:
+                    writer.append(batch)
                 nnz += len(batch.features)
-            wall, processor = time.perf_counter(), time.process_time()
-            writer.finish()
-            seconds += time.perf_counter() - wall
-            cpu += time.process_time() - processor
-        store, exported = ActivationStore.open(root), None
-        if n_tokens <= 1_000_000:
-            export_parquet(store, root.with_suffix(".parquet"))
-            exported = root.with_suffix(".parquet").stat().st_size
+            with clock:
+                writer.finish()
+        store = ActivationStore.open(root)
         ranges = sum(span.file.n_bytes for span in store.manifest.generation.ranges)
         return _Built(
             n_tokens=n_tokens,
             nnz=nnz,
-            seconds=seconds,
-            cpu_seconds=cpu,
+            seconds=clock.seconds,
+            cpu_seconds=clock.cpu_seconds,
             peak_mib=peak.mib,
             bytes_parts=sum(p.file.n_bytes for s in store.manifest.shards for p in s.parts),
             bytes_features=ranges,
             bytes_statistics=store.manifest.generation.features.n_bytes,
-            bytes_parquet=exported,
+            bytes_parquet=_parquet_bytes(store, root),
             write_seconds=_write_seconds(Path(folder), 2 * ranges),
         )
 
@@ -158,6 +151,28 @@ def _write_seconds(folder: Path, n_bytes: int) -> float:
             file.write(block)
         os.fsync(file.fileno())
     return time.perf_counter() - started
+
+
+def _parquet_bytes(store: ActivationStore, root: Path) -> int | None:
+    """Of the export of a small store."""
+    if store.n_tokens > 1_000_000:
+        return None
+    path = root.with_suffix(".parquet")
+    export_parquet(store, path)
+    return path.stat().st_size
+
+
+class _Clock:
+    """Adds up the time of the blocks that it is around."""
+
+    seconds = cpu_seconds = 0.0
+
+    def __enter__(self) -> None:
+        self._began = time.perf_counter(), time.process_time()
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds += time.perf_counter() - self._began[0]
+        self.cpu_seconds += time.process_time() - self._began[1]
 
 
 class _Peak:

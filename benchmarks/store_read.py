@@ -24,6 +24,7 @@ import numpy as np
 from benchmarks.made_activations import D_SAE, PLANTED, batches
 from benchmarks.result import Result, Samples, Skipped, interleaved, ratio
 from services.store import ActivationStore, Batch, StoreSpec, StoreWriter
+from services.store.values import widened
 
 _ACTIVATIONS = (100_000, 500_000)
 _GOALS = {(2, "warm"): 60, (2, "cold"): 10, (20, "warm"): 400, (20, "cold"): 90}
@@ -171,7 +172,7 @@ def _open_zarr(path: Path) -> Any:
 
 def _ours(store: ActivationStore, feature: int) -> tuple[np.ndarray, np.ndarray]:
     found = store.feature(feature)
-    return found.positions.astype(np.int64), found.values.astype(np.float32)
+    return found.positions.astype(np.int64), widened(found.values)
 
 
 def _theirs(array: Any, feature: int) -> tuple[np.ndarray, np.ndarray]:

@@ -96,7 +96,9 @@ class LocalStorage:
         _remove_empty(self._temporary.parent)
 
     def _new_temporary(self) -> Path:
-        self._temporary.mkdir(parents=True, exist_ok=True)
+        while not self._temporary.is_dir():
+            with suppress(FileNotFoundError):  # another owner tidied up between the two levels
+                self._temporary.mkdir(parents=True, exist_ok=True)
         return self._temporary / uuid.uuid4().hex
 
 

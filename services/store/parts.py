@@ -21,6 +21,7 @@ from services.store.spec import StoreSpec
 from services.store.storage import Source, Storage
 from services.store.values import wider
 
+_COLUMNS = ("token_id", "starts", "counted", "feature", "value")
 INT32, UINT32, BYTE = np.dtype(np.int32), np.dtype(np.uint32), np.dtype(np.uint8)
 
 
@@ -44,14 +45,7 @@ def write_part(
         n_documents=documents.num_rows,
         nnz=sum(int(length.sum()) for length in lengths),
         dtype=dtype_name(_dtype(rows)),
-        buffers={
-            "token_id": found["token_id"],
-            "starts": found["starts"],
-            "counted": found["counted"],
-            "indptr": found["feature.indptr"],
-            "feature": found["feature"],
-            "value": found["value"],
-        },
+        buffers={**{name: found[name] for name in _COLUMNS}, "indptr": found["feature.indptr"]},
     )
 
 

@@ -18,7 +18,7 @@ from services.store.feature_side import FeatureSide
 from services.store.manifest import Manifest
 from services.store.parts import TokenRows
 from services.store.scratch import Scratch
-from services.store.selection import Activations, Page, Selection, Selector
+from services.store.selection import Activations, Page, Selection, Selector, long_table
 from services.store.spec import StoreSpec
 from services.store.statistics.blocks import Block
 from services.store.statistics.breakdown import breakdown
@@ -211,21 +211,7 @@ class ActivationStore:
 
     def table(self, wanted: Sequence[int]) -> pa.Table:
         """Columns feature, position and value of some features, for other tools."""
-        found = [self.feature(feature) for feature in wanted]
-        kind = pa.from_numpy_dtype(np.result_type(np.float16, *(f.values.dtype for f in found)))
-        names = pa.schema([("feature", pa.uint32()), ("position", pa.uint32()), ("value", kind)])
-        batches = [
-            pa.record_batch(
-                [
-                    pa.array(np.full(len(f), f.feature, np.uint32)),
-                    pa.array(f.positions),
-                    pa.array(f.values).cast(kind),
-                ],
-                schema=names,
-            )
-            for f in found
-        ]
-        return pa.Table.from_batches(batches, names)
+        return long_table([self.feature(feature) for feature in wanted])
 
     @cached_property
     def _statistics_file(self) -> pq.ParquetFile:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
 from services.errors import InvalidArgument
 from services.store.document_side import DocumentSide, Where
@@ -102,3 +104,21 @@ class Selector:
         at = np.random.default_rng(seed).choice(len(selected), n, replace=False, shuffle=False)
         at.sort()
         return Activations(found.feature, selected.positions[at], selected.values[at])
+
+
+def long_table(found: Sequence[Activations]) -> pa.Table:
+    """Columns feature, position and value, one feature after the other."""
+    kind = pa.from_numpy_dtype(np.result_type(np.float16, *(f.values.dtype for f in found)))
+    names = pa.schema([("feature", pa.uint32()), ("position", pa.uint32()), ("value", kind)])
+    batches = [
+        pa.record_batch(
+            [
+                pa.array(np.full(len(f), f.feature, np.uint32)),
+                pa.array(f.positions),
+                pa.array(f.values).cast(kind),
+            ],
+            schema=names,
+        )
+        for f in found
+    ]
+    return pa.Table.from_batches(batches, names)

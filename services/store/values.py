@@ -14,6 +14,9 @@ from services.store.spec import Precision
 
 TOLERANCE = 5e-4  # relative; rounding to float16 costs at most 2^-11 = 4.9e-4 above 6.1e-5
 
+_HALF_ENDS = np.float32(65520)  # from here on float16 rounds to infinity
+_SIGN_AND_HALF = np.int32(-0x70000001)  # without the copies of the sign between them
+
 HALF, SINGLE = np.dtype(np.float16), np.dtype(np.float32)
 
 
@@ -33,9 +36,9 @@ def narrowed(values: np.ndarray, precision: Precision) -> np.ndarray:
         return exact
     with np.errstate(over="ignore"):
         half = exact.astype(HALF)
-    back = half.astype(SINGLE)
-    with np.errstate(invalid="ignore", over="ignore"):
+        back = widened(half)  # where half is infinite, 65536: nothing that may be kept
         fits = np.abs(back - exact) <= np.float32(TOLERANCE) * np.abs(exact)
+    fits &= np.abs(exact) < _HALF_ENDS
     if fits.all():
         return half
     if precision == "float16":
@@ -54,6 +57,20 @@ def require_finite(values: np.ndarray) -> None:
     if not finite.all():
         first = int(np.flatnonzero(~finite)[0])
         raise InvalidArgument(f"activation {first} of the batch is not finite", index=first)
+
+
+def widened(values: np.ndarray) -> np.ndarray:
+    """Finite `values` as float32, a new array. What numpy's cast does, several times faster: the
+    bits of a float16, moved to their places in a float32, are the value times 2^-112.
+    """
+    if values.dtype != HALF:
+        return values.astype(SINGLE)
+    bits = values.view(np.int16).astype(np.int32)
+    bits <<= 13
+    bits &= _SIGN_AND_HALF
+    found = bits.view(SINGLE)
+    found *= np.float32(2.0**112)
+    return found
 
 
 def wider(dtypes: set[np.dtype]) -> np.dtype:

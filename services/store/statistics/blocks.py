@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from services.store.scratch import Scratch
 from services.store.values import codes, decoded
 
 CHUNK = 2**20
+
+_RADIX = 2**24
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,37 +50,34 @@ class Block:
 
 
 class SortedValues:
-    """The values of a block, ascending within each feature."""
+    """The values of a block, ascending within each feature, as `codes`."""
 
     def __init__(self, block: Block, scratch: Scratch) -> None:
-        self.block, self.bits = block, 8 * block.values.itemsize
-        wide = self.bits == 32 or block.n_features > 2**16
-        self.key_dtype = np.dtype(np.uint64 if wide else np.uint32)
-        self.unsorted = scratch.empty(len(block.values), self.key_dtype)
+        self.block = block
+        code = np.dtype(f"u{block.values.itemsize}")
+        self.unsorted = scratch.empty(len(block.values), code)
         for chunk in block.chunks():
             self.unsorted[chunk] = codes(block.values[chunk])
-            self.unsorted[chunk] |= block.expanded(self.prefixes)
-        self.keys = scratch.empty(len(block.values), self.key_dtype)
-        self.keys[:] = self.unsorted
-        self.keys.sort()
-
-    @property
-    def prefixes(self) -> np.ndarray:
-        """What the keys of each feature begin with [f]."""
-        return np.arange(self.block.n_features).astype(self.key_dtype) << self.key_dtype.type(
-            self.bits
-        )
-
-    def keys_of(self, code: np.ndarray) -> np.ndarray:
-        """Keys for one code per feature [f]."""
-        return self.prefixes | code.astype(self.key_dtype)
+        self.codes = scratch.empty(len(block.values), code)
+        self.codes[:] = self.unsorted
+        for start, stop in pairwise(block.indptr.tolist()):
+            if code.itemsize == 2 and 1 < stop - start <= _RADIX:
+                self.codes[start:stop].sort(kind="stable")  # by radix; as much memory again
+            elif stop - start > 1:
+                self.codes[start:stop].sort()
 
     def at_rank(self, features: np.ndarray, ranks: np.ndarray) -> np.ndarray:
         """The value with rank `ranks` [n] (0 is the smallest) of each of `features` [n]."""
-        keys = np.asarray(self.keys[self.block.indptr[features] + ranks])
-        return decoded(keys.astype(f"u{self.bits // 8}"), self.block.values.dtype)
+        found = np.asarray(self.codes[self.block.indptr[features] + ranks])
+        return decoded(found, self.block.values.dtype)
 
     def below(self, features: np.ndarray, code: np.ndarray) -> np.ndarray:
         """How many values of each of `features` [n] have a smaller code than `code` [n]."""
-        found = np.searchsorted(self.keys, self.prefixes[features] | code.astype(self.key_dtype))
-        return found - self.block.indptr[features]
+        first = self.block.indptr[features]
+        low, high = first.copy(), self.block.indptr[features + 1].copy()
+        while (open_ := low < high).any():  # bisection, all at once
+            middle = (low + high) // 2
+            smaller = self.codes[np.minimum(middle, len(self.codes) - 1)] < code
+            low = np.where(open_ & smaller, middle + 1, low)
+            high = np.where(open_ & ~smaller, middle, high)
+        return low - first

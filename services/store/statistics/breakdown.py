@@ -21,27 +21,34 @@ def breakdown(
     """
     encoded = pc.dictionary_encode(column.combine_chunks(), null_encoding="encode")
     group = encoded.indices.to_numpy(zero_copy_only=False)
-    groups = len(encoded.dictionary)
-    documents = np.bincount(group, minlength=groups)
-    tokens = np.bincount(group, n_counted, minlength=groups).astype(np.int64)
-    of_activation = group[document_of]
-    n = np.bincount(of_activation, minlength=groups)
-    total = np.bincount(of_activation, values.astype(np.float64), minlength=groups)
-    largest = np.full(groups, -np.inf)
-    np.maximum.at(largest, of_activation, values.astype(np.float64))
-    fired_in = np.bincount(group[np.unique(document_of)], minlength=groups)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        numbers = {
-            "token_density": np.where(tokens > 0, n / tokens, 0.0),
+    size = len(encoded.dictionary)
+    documents = np.bincount(group, minlength=size)
+    tokens = np.bincount(group, n_counted, minlength=size).astype(np.int64)
+    fired_in = np.bincount(group[np.unique(document_of)], minlength=size)
+    n, mean, largest = _per_group(group[document_of], values.astype(np.float64), size)
+    table = pa.table(
+        {
+            "value": encoded.dictionary,
+            "n_documents": documents,
+            "n_counted": tokens,
+            "documents_fired": fired_in,
+            "n": n,
+            "token_density": n / np.maximum(tokens, 1),
             "document_density": fired_in / documents,
-            "mean": pa.array(total / n, from_pandas=True),
-            "max": pa.array(np.where(n > 0, largest, np.nan), from_pandas=True),
+            "mean": pa.array(mean, from_pandas=True),
+            "max": pa.array(largest, from_pandas=True),
         }
-    counts = {
-        "n_documents": documents,
-        "n_counted": tokens,
-        "documents_fired": fired_in,
-        "n": n,
-    }
-    table = pa.table({"value": encoded.dictionary, **counts, **numbers})
+    )
     return table.sort_by([("token_density", "descending"), ("value", "ascending")])
+
+
+def _per_group(
+    group: np.ndarray, values: np.ndarray, size: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Number, mean and largest of the values of each group; NaN where there is none."""
+    n = np.bincount(group, minlength=size)
+    largest = np.full(size, -np.inf)
+    np.maximum.at(largest, group, values)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.bincount(group, values, minlength=size) / n
+    return n, mean, np.where(n > 0, largest, np.nan)

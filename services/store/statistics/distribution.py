@@ -14,9 +14,9 @@ QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
 LINEAR_BINS = 50
 LOG_BINS_PER_OCTAVE = 8  # the first three bits of the mantissa
 
-_LOG_SHIFT = 20  # of a float32: sign, exponent and three bits of the mantissa remain
+_LOG_BITS = 12  # of a float32: sign, exponent and three bits of the mantissa
+_LOG_SIGN = 1 << (_LOG_BITS - 1)
 _LOG_ZERO = 127 * LOG_BINS_PER_OCTAVE  # the bin of 1.0
-_LOG_CODES = 2**12
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,31 +84,39 @@ def linear_histogram(ordered: SortedValues, low: np.ndarray, high: np.ndarray) -
 def log_histograms(ordered: SortedValues) -> tuple[LogHistograms, LogHistograms]:
     """Of the positive values, and of the negative ones by their magnitude."""
     keys, counts = [], []
-    for start in range(0, len(ordered.keys), CHUNK):
-        binned = _log_keys(ordered, slice(start, start + CHUNK))
-        first = np.flatnonzero(np.diff(binned, prepend=binned[0] ^ 1))
-        keys.append(binned[first])
-        counts.append(np.diff(first, append=len(binned)))
+    for start in range(0, len(ordered.codes), CHUNK):
+        stop = min(start + CHUNK, len(ordered.codes))
+        first, binned = _runs(ordered, start, stop)
+        features = np.searchsorted(ordered.block.indptr, first, side="right") - 1
+        keys.append(features << _LOG_BITS | binned)
+        counts.append(np.diff(first, append=stop))
     key = np.concatenate(keys) if keys else np.empty(0, np.int64)
     unique, inverse = np.unique(key, return_inverse=True)
     total = np.zeros(len(unique), np.int64)
     np.add.at(total, inverse, np.concatenate(counts) if counts else [])
-    negative = (unique & (_LOG_CODES >> 1)) > 0
+    negative = (unique & _LOG_SIGN) > 0
     return _triples(unique, total, ~negative), _triples(unique, total, negative)
 
 
-def _log_keys(ordered: SortedValues, chunk: slice) -> np.ndarray:
-    """Feature and the first 12 bits of the value as float32."""
-    keys = np.asarray(ordered.keys[chunk])
-    code = keys.astype(f"u{ordered.bits // 8}")
-    feature = (keys >> ordered.key_dtype.type(ordered.bits)).astype(np.int64)
-    if ordered.bits == 16:
-        return feature << 12 | _half_log_codes()[code]
-    return feature << 12 | _log_codes(decoded(code, ordered.block.values.dtype))
+def _runs(ordered: SortedValues, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where runs of values of one feature with the same bin begin, and these bins."""
+    chunk = np.asarray(ordered.codes[start:stop])
+    if chunk.dtype == np.uint16:
+        binned = np.take(_half_log_codes(), chunk)
+    else:
+        binned = _log_codes(decoded(chunk, ordered.block.values.dtype))
+    new = np.ones(len(chunk), bool)
+    np.not_equal(binned[1:], binned[:-1], out=new[1:])
+    begins = ordered.block.indptr - start
+    new[begins[(begins >= 0) & (begins < len(chunk))]] = True
+    first = np.flatnonzero(new)
+    return first + start, binned[first].astype(np.int64)
 
 
 def _log_codes(values: np.ndarray) -> np.ndarray:
-    return (values.astype(np.float32).view(np.uint32) >> _LOG_SHIFT).astype(np.int64)
+    """Sign, exponent and three bits of the mantissa."""
+    bits = values.astype(np.float32).view(np.uint32)
+    return (bits >> np.uint32(32 - _LOG_BITS)).astype(np.uint16)
 
 
 @lru_cache(maxsize=1)
@@ -120,4 +128,4 @@ def _half_log_codes() -> np.ndarray:
 
 def _triples(key: np.ndarray, count: np.ndarray, chosen: np.ndarray) -> LogHistograms:
     key, count = key[chosen], count[chosen]
-    return LogHistograms(key >> 12, (key & (_LOG_CODES // 2 - 1)) - _LOG_ZERO, count)
+    return LogHistograms(key >> _LOG_BITS, (key & (_LOG_SIGN - 1)) - _LOG_ZERO, count)

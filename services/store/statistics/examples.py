@@ -8,6 +8,7 @@ import numpy as np
 
 from services.store.statistics.blocks import Block, SortedValues
 from services.store.statistics.distribution import span
+from services.store.values import widened
 
 _CANDIDATES = 20  # expected per interval; that fewer than are needed turn up is rare, and seen
 _ALL = np.uint32(2**32 - 1)
@@ -27,23 +28,23 @@ def top_examples(ordered: SortedValues, m: int) -> Examples:
     """The `m` largest values of each feature, largest first; of equal ones the first positions."""
     block = ordered.block
     fires = np.flatnonzero(block.counts)
-    threshold = np.zeros(block.n_features, ordered.key_dtype)
-    threshold[fires] = ordered.keys[block.indptr[fires] + np.maximum(block.counts[fires] - m, 0)]
+    n = block.counts[fires]
+    threshold = np.zeros(block.n_features, ordered.codes.dtype)
+    threshold[fires] = ordered.codes[block.indptr[fires] + np.maximum(n - m, 0)]
     room = np.zeros(block.n_features, np.int64)  # for values that equal the threshold
-    above = block.indptr[fires + 1] - np.searchsorted(ordered.keys, threshold[fires], "right")
-    room[fires] = np.minimum(block.counts[fires], m) - above
+    above = n - ordered.below(fires, threshold[fires].astype(np.int64) + 1)
+    room[fires] = np.minimum(n, m) - above
     taken = []
     for chunk in block.chunks():
-        keys, least = ordered.unsorted[chunk], block.expanded(threshold)
-        taken.append(np.flatnonzero(keys > least) + chunk.start)
-        equal = np.flatnonzero(keys == least) + chunk.start
+        codes, least = ordered.unsorted[chunk], block.expanded(threshold)
+        taken.append(np.flatnonzero(codes > least) + chunk.start)
+        equal = np.flatnonzero(codes == least) + chunk.start
         features = _features_at(block, equal)
         first = _rank_in_group(features) < room[features]
         room -= np.bincount(features[first], minlength=block.n_features)
         taken.append(equal[first])
     at = np.sort(np.concatenate(taken)) if taken else np.empty(0, np.int64)
-    descending = ordered.unsorted[at] ^ ordered.key_dtype.type(2**ordered.bits - 1)
-    at = at[np.argsort(descending, kind="stable")]
+    at = at[np.lexsort((at, ~ordered.unsorted[at], _features_at(block, at)))]
     return _at(block, at, np.zeros(len(at), np.uint8))
 
 
@@ -97,7 +98,7 @@ def _cells(
     first, last = span(low, high)
     with np.errstate(divide="ignore", invalid="ignore"):
         scale = (intervals / (last - first)).astype(kind)
-    place = block.values[chunk].astype(kind)
+    place = widened(block.values[chunk]).astype(kind, copy=False)
     if first.any():
         place -= block.expanded(first.astype(kind))
     place *= block.expanded(scale)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from services.store.statistics.blocks import Block
+from services.store.values import widened
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ def moments(block: Block) -> Moments:
     sums, squares = np.zeros(block.n_features), np.zeros(block.n_features)
     fires = block.counts > 0
     for chunk in block.chunks():
-        values = block.values[chunk].astype(np.float64)
+        values = widened(block.values[chunk]).astype(np.float64)
         starts = block.indptr[:-1][fires] if block.n_features > 1 else [0]
         sums[fires] += np.add.reduceat(values, starts)
         np.square(values, out=values)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -85,11 +85,8 @@ def test_workers_at_the_same_time(tmp_path, corpus):
         fill(writer, part(corpus, bounds[i], bounds[i + 1]))
         writer.finish()
 
-    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
     compact(str(tmp_path / "many"))
     build(tmp_path / "one", corpus)
     one, many = digests(tmp_path / "one", "features"), digests(tmp_path / "many", "features")

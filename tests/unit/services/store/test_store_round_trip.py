@@ -120,7 +120,10 @@ def test_a_shard_is_appended_to_a_complete_store(tmp_path):
 def corpora(draw: st.DrawFn) -> Dense:
     n, d = draw(st.integers(1, 60)), draw(st.integers(1, 6))
     numbers = st.floats(width=32, allow_nan=False, allow_infinity=False)
-    special = [float(np.float32(x)) for x in (65504, -65504, 65520, 1e-7, -6e-8, 1e-40, 3e38)]
+    special = [
+        float(np.float32(x))
+        for x in (65504, -65504, 65520, 65536, -65550, 1e-7, -6e-8, 1e-40, 3e38)
+    ]
     usual = st.floats(-8, 8, width=16) | st.floats(-70_000, 70_000, width=32)
     cells = st.just(0.0) | numbers | usual | st.sampled_from(special)
     values = draw(arrays.arrays(np.float32, (n, d), elements=cells, fill=st.just(0.0)))
