@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import threading
 import time
 import uuid
+
+PATTERN = r"^[0-9a-f\-]{36}$"
 
 _lock = threading.Lock()
 _last = 0
@@ -22,3 +25,8 @@ def new_id() -> str:
     milliseconds, fraction = tick >> 12, tick & 0xFFF
     value = milliseconds << 80 | 7 << 76 | fraction << 64 | 2 << 62 | secrets.randbits(62)
     return str(uuid.UUID(int=value))
+
+
+def could_be_id(text: str) -> bool:
+    """Whether `text` looks like a job's id; anything else need not be asked for."""
+    return re.fullmatch(PATTERN, text) is not None

@@ -9,12 +9,13 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
+from services.jobs.ids import PATTERN
 from services.runs.queries import Parameters, Query
 from services.text import storable
 from services.types import JobStatus
 
 JobKind = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
-JobId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f\-]{36}$")]
+JobId = Annotated[str, StringConstraints(pattern=PATTERN)]
 RequestKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:\-]{0,127}$")]
 
 PARAMS_CHARS = 200_000

@@ -11,6 +11,7 @@ from db.jobs import JobRepository
 from db.records import Cursor
 from services.database import Database
 from services.errors import Busy, Conflict, InvalidArgument, NotFound
+from services.jobs.ids import could_be_id
 from services.jobs.mapping import line_of, view_of
 from services.jobs.queue import LeaseLost, Write
 from services.jobs.requests import JobQuery
@@ -45,11 +46,13 @@ class TableQueue:
 
     def get(self, job_id: str) -> JobView:
         """The job, or NotFound."""
+        _require_id(job_id)
         with self._read() as jobs:
             return _found(jobs.get(job_id), job_id)
 
     def log(self, job_id: str) -> tuple[JobLogLine, ...]:
         """The last lines of its log, oldest first."""
+        _require_id(job_id)
         with self._read() as jobs:
             _found(jobs.get(job_id), job_id)
             return tuple(map(line_of, jobs.log(job_id)))
@@ -68,12 +71,14 @@ class TableQueue:
 
     def cancel(self, job_id: str) -> JobView:
         """End a waiting job, ask a running one to stop."""
+        _require_id(job_id)
         with self._write() as jobs:
             jobs.cancel(job_id)
             return _found(jobs.get(job_id), job_id)
 
     def retry(self, job_id: str) -> JobView:
         """Queue a failed or cancelled job again."""
+        _require_id(job_id)
         with self._write() as jobs:
             is_queued = jobs.retry(job_id)
             view = _found(jobs.get(job_id), job_id)
@@ -167,6 +172,11 @@ def _found(record: JobRecord | None, job_id: str) -> JobView:
     return view_of(record)
 
 
+def _require_id(job_id: str) -> None:
+    if not could_be_id(job_id):
+        raise _no_such_job(job_id)
+
+
 def _no_such_job(job_id: str) -> NotFound:
     return NotFound(f"there is no job {job_id[:64]!r}", job_id=job_id[:64])
 
@@ -188,7 +198,7 @@ def _parse_cursor(cursor: str | None) -> Cursor | None:
     try:
         created_at, _, job_id = cursor.partition("|")
         moment = datetime.fromisoformat(created_at)
-        if moment.tzinfo is None or not job_id:
+        if moment.tzinfo is None or not could_be_id(job_id):
             raise ValueError
     except ValueError:
         raise InvalidArgument(
