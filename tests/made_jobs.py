@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from pydantic import Field
-from sqlalchemy import BigInteger, Column, Engine, MetaData, Table, Text, insert, select
+from sqlalchemy import BigInteger, Column, Engine, MetaData, Table, Text, delete, insert, select
 
 from db.job_records import NewJob
 from db.records import utc_now
@@ -33,6 +34,15 @@ class CountParams(JobParams):
     pause_s: float = 0.0
     fail_at: int | None = None
     note: str = ""
+    again: bool = False  # a number may be stored twice: needed where a commit's answer may be lost
+
+
+def _store(job: JobContext, chunk: int, again: bool, session: Any) -> None:
+    if again:
+        same = (CHUNKS.c.job_id == job.job_id) & (CHUNKS.c.chunk == chunk)
+        session.execute(delete(CHUNKS).where(same))
+    row = {"job_id": job.job_id, "chunk": chunk, "attempt": job.attempt}
+    session.execute(insert(CHUNKS), row)
 
 
 def count(job: JobContext, params: CountParams) -> Mapping[str, Any]:
@@ -45,10 +55,7 @@ def count(job: JobContext, params: CountParams) -> Mapping[str, Any]:
         if i == params.fail_at and job.attempt == 1:
             raise RuntimeError("this is where it fails")
         job.progress(i + 1)
-        row = {"job_id": job.job_id, "chunk": i, "attempt": job.attempt}
-        job.commit({"done": i + 1}, lambda session, row=row: session.execute(
-            insert(CHUNKS), row
-        ))  # fmt: skip
+        job.commit({"done": i + 1}, partial(_store, job, i, params.again))
     return {"counted": params.to}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from services.database import Database
+from services.database import Database, open_database
 from services.errors import Conflict, InvalidArgument, NotFound, Unavailable, Unsupported
 from services.jobs.context import Cancelled, JobContext
 from services.jobs.kinds import Kind, Kinds
@@ -18,9 +18,10 @@ from services.jobs.queue import JobQueue
 from services.jobs.requests import JobParams, JobQuery, StartJob
 from services.jobs.runner import Runner
 from services.jobs.service import Jobs
+from services.jobs.table_queue import TableQueue
 from services.types import JobStatus, JobView
-from tests.integration.jobs.conftest import MakeQueue
-from tests.made_jobs import COUNT, chunks_of, new_job
+from tests.databases import PostgresServer
+from tests.made_jobs import COUNT, chunks_of, make_chunks_table, new_job
 
 TIMEOUT_S = 30
 
@@ -291,7 +292,7 @@ def test_a_key_makes_a_start_repeatable(shop: Shop) -> None:
     request = StartJob(kind="count", params={"to": 2}, request_key="k")
     first = shop.jobs.start(request)
     assert shop.jobs.start(request) == first
-    spelled_out = {"to": 2, "pause_s": 0, "note": "", "fail_at": None}
+    spelled_out = {"to": 2, "pause_s": 0, "note": "", "fail_at": None, "again": False}
     assert shop.jobs.start(request.model_copy(update={"params": spelled_out})) == first
     with pytest.raises(Conflict):
         shop.jobs.start(request.model_copy(update={"params": {"to": 3}}))
@@ -308,18 +309,12 @@ def test_kinds_are_known_once_by_name() -> None:
         Kinds().get("other")
 
 
-def test_jobs_outlive_the_database(
-    postgres_server: Any, postgres_url: str, request: pytest.FixtureRequest
-) -> None:
+def test_jobs_outlive_the_database(postgres_server: PostgresServer, postgres_url: str) -> None:
     """It is stopped as by a crash while a job commits chunk after chunk."""
-    from services.database import open_database
-    from services.jobs.table_queue import TableQueue
-    from tests.made_jobs import make_chunks_table
-
     database = open_database(postgres_url)
     make_chunks_table(database._engine)
     shop = Shop(TableQueue(database), database)
-    job_id = shop.start(to=60, pause_s=0.02)
+    job_id = shop.start(to=60, pause_s=0.02, again=True)
     runner = shop.runner()
     shop.until(job_id, lambda view: view.done >= 5)
     postgres_server.stop("immediate")
@@ -334,7 +329,7 @@ def test_jobs_outlive_the_database(
     database.close()
 
 
-def test_parallel_runners_do_each_job_once(shop: Shop, queue_of: MakeQueue) -> None:
+def test_parallel_runners_do_each_job_once(shop: Shop) -> None:
     job_ids = [shop.start(to=3) for _ in range(12)]
     for _ in range(3):
         shop.runner()
