@@ -158,3 +158,22 @@ def test_a_command_works_on_no_job(client: FlaskClient, container: Container) ->
         assert other.jobs.get(job_id).status.value == "queued"
     finally:
         other.close()
+
+
+def test_a_server_that_stops_hands_its_job_to_the_next(
+    client: FlaskClient, container: Container
+) -> None:
+    job_id = start(client, params={"to": 30, "pause_s": 0.03}).json["job_id"]
+    servers = [Container(container.settings) for _ in range(2)]
+    for server in servers:
+        server.job_kinds.add(COUNT)
+    servers[0].jobs.work()
+    while client.get(f"{API}/{job_id}").json["done"] < 3:
+        time.sleep(0.01)
+    servers[0].close()
+    handed_back = shown(client, job_id)
+    assert (handed_back["status"], handed_back["crashes"]) == ("queued", 0)
+    servers[1].jobs.work()
+    assert servers[1].jobs.wait(job_id, 30).status.value == "succeeded"
+    servers[1].close()
+    assert shown(client, job_id)["attempt"] == 2
