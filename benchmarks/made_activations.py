@@ -13,7 +13,7 @@ from services.store.batches import Batch
 D_SAE = 16_384
 PLANTED = {0: 0.05, 1: 0.25}  # feature: share of the tokens; of 2 million 100 k and 500 k
 
-_DRAWS = 36  # of which about 32 differ
+_DRAWS = 33  # of which 32 to 33 differ
 _BATCH, _DOCUMENT = 8192, 256
 _DEAD_SHARE = 0.05
 _TABLE_BITS = 18

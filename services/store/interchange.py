@@ -151,7 +151,7 @@ def export_parquet(store: ActivationStore, path: Path) -> None:
         _EXPORT,
         _long_tables(store),
         _ROWS_PER_GROUP,
-        compression_level=1,
+        compression_level=6,
         use_dictionary=False,
         column_encoding=_ENCODINGS,
     )

@@ -26,20 +26,18 @@ def breakdown(
     tokens = np.bincount(group, n_counted, minlength=size).astype(np.int64)
     fired_in = np.bincount(group[np.unique(document_of)], minlength=size)
     n, mean, largest = _per_group(group[document_of], values.astype(np.float64), size)
-    table = pa.table(
-        {
-            "value": encoded.dictionary,
-            "n_documents": documents,
-            "n_counted": tokens,
-            "documents_fired": fired_in,
-            "n": n,
-            "token_density": n / np.maximum(tokens, 1),
-            "document_density": fired_in / documents,
-            "mean": pa.array(mean, from_pandas=True),
-            "max": pa.array(largest, from_pandas=True),
-        }
-    )
-    return table.sort_by([("token_density", "descending"), ("value", "ascending")])
+    columns = {
+        "value": encoded.dictionary,
+        "n_documents": documents,
+        "n_counted": tokens,
+        "documents_fired": fired_in,
+        "n": n,
+        "token_density": n / np.maximum(tokens, 1),
+        "document_density": fired_in / documents,
+        "mean": pa.array(mean, from_pandas=True),
+        "max": pa.array(largest, from_pandas=True),
+    }
+    return pa.table(columns).sort_by([("token_density", "descending"), ("value", "ascending")])
 
 
 def _per_group(

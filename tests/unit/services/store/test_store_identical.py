@@ -97,18 +97,12 @@ def test_workers_at_the_same_time(tmp_path, corpus):
 def test_a_race_for_a_version_has_one_winner(tmp_path):
     storage = open_storage(tmp_path)
     won = []
-    race = [
-        threading.Thread(
-            target=lambda i=i: won.append(
-                storage.put_if_absent("log/00000007.json", b"%d" % i * 99)
-            )
-        )
-        for i in range(8)
-    ]
-    for thread in race:
-        thread.start()
-    for thread in race:
-        thread.join()
+
+    def enter(i: int) -> None:
+        won.append(storage.put_if_absent("log/00000007.json", b"%d" % i * 99))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(enter, range(8)))
     assert sum(won) == 1
     assert len(set(storage.read("log/00000007.json"))) == 1
 
