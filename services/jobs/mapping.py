@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
 from db.job_records import JobRecord, LogLine
 from services.types import JobLogLine, JobPhase, JobStatus, JobView
+
+_SAME = tuple({f.name for f in fields(JobView)} & {f.name for f in fields(JobRecord)} - {"status"})
 
 
 def view_of(record: JobRecord) -> JobView:
@@ -15,18 +17,10 @@ def view_of(record: JobRecord) -> JobView:
     status, progress = JobStatus(record.status), record.progress
     running = status is JobStatus.RUNNING
     per_s = progress.progress_per_s if running else None
+    same: dict[str, Any] = {name: getattr(record, name) for name in _SAME}
     return JobView(
-        job_id=record.job_id,
-        kind=record.kind,
-        title=record.title,
+        **same,
         status=status,
-        params=record.params,
-        priority=record.priority,
-        request_key=record.request_key,
-        parent_id=record.parent_id,
-        attempt=record.attempt,
-        crashes=record.crashes,
-        max_attempts=record.max_attempts,
         phase=progress.phase,
         done=progress.progress_done,
         total=progress.progress_total,
@@ -35,16 +29,8 @@ def view_of(record: JobRecord) -> JobView:
         per_s=per_s,
         eta_s=_eta(progress.progress_done, progress.progress_total, per_s),
         phases=tuple(JobPhase(**phase) for phase in progress.phases),
-        result=record.result,
         is_resumable=record.checkpoint is not None,
         is_cancelling=running and record.cancel_requested_at is not None,
-        owner=record.owner,
-        error_code=record.error_code,
-        error_message=record.error_message,
-        created_at=record.created_at,
-        updated_at=record.updated_at,
-        started_at=record.started_at,
-        finished_at=record.finished_at,
     )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from db.job_records import NewJob
 from db.records import utc_now
 from services.jobs.ids import new_id
-from services.jobs.kinds import Kinds
+from services.jobs.kinds import Kind, Kinds
 from services.jobs.queue import JobQueue
 from services.jobs.requests import JobQuery, StartJob
 from services.jobs.runner import Runner
@@ -47,24 +48,7 @@ class Jobs:
             Conflict: the key exists with another body.
             Busy: too many are waiting.
         """
-        kind = self._kinds.get(request.kind)
-        params = kind.check(request.params)
-        values = params.model_dump(mode="json")
-        view = self._queue.submit(
-            NewJob(
-                job_id=new_id(),
-                kind=kind.name,
-                title=kind.title(params),
-                params=values,
-                params_version=kind.version,
-                fingerprint=request.fingerprint(values, kind.version),
-                created_at=utc_now(),
-                priority=request.priority,
-                max_attempts=kind.max_attempts,
-                request_key=request.request_key,
-                parent_id=request.parent_id,
-            )
-        )
+        view = self._queue.submit(_new(request, self._kinds.get(request.kind)))
         self._runner.wake()
         return view
 
@@ -110,3 +94,21 @@ class Jobs:
     def close(self) -> None:
         """Hand back what is under way, and stop."""
         self._runner.close()
+
+
+def _new(request: StartJob, kind: Kind[Any]) -> NewJob:
+    params = kind.check(request.params)
+    values = params.model_dump(mode="json")
+    return NewJob(
+        job_id=new_id(),
+        kind=kind.name,
+        title=kind.title(params),
+        params=values,
+        params_version=kind.version,
+        fingerprint=request.fingerprint(values, kind.version),
+        created_at=utc_now(),
+        priority=request.priority,
+        max_attempts=kind.max_attempts,
+        request_key=request.request_key,
+        parent_id=request.parent_id,
+    )

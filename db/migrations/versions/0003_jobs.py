@@ -24,6 +24,7 @@ LEVELS = ("info", "warning", "error")
 def upgrade() -> None:
     """Create the tables."""
     _create_jobs()
+    _create_job_indexes()
     _create_log()
 
 
@@ -68,6 +69,9 @@ def _create_jobs() -> None:
         *_columns(JSON, "checkpoint", "result", nullable=True),
         *_constraints(),
     )
+
+
+def _create_job_indexes() -> None:
     op.create_index(op.f("ix_jobs_waiting"), "jobs", ["status", "priority", "job_id"])
     op.create_index(op.f("ix_jobs_parent_id"), "jobs", ["parent_id"])
     for equal in ((), ("status",), ("kind",)):
