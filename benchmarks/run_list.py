@@ -46,6 +46,7 @@ class _Size:
     """A database with so many runs, and the milliseconds that its pages took."""
 
     runs: Runs
+    database: Database
     store: RunStore
     times: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))  # by query
 
@@ -72,8 +73,8 @@ def _measure_kind(kind: str, new_database: NewDatabase, large: int, rounds: int)
     try:
         _ask_all(small_size, large_size, rounds)
     finally:
-        small_size.store.close()
-        large_size.store.close()
+        small_size.database.close()
+        large_size.database.close()
     slow, fast = (percentile(s.all_times, 95) for s in (large_size, small_size))
     by_round = [_p95(large_size, i) / _p95(small_size, i) for i in range(rounds)]
     return Result(
@@ -97,7 +98,8 @@ def _filled(url: str, n: int) -> _Size:
     engine = make_engine(url)
     runs = fill(engine, n)
     vacuum(engine)
-    return _Size(runs, RunStore(Database(engine)))
+    database = Database(engine)
+    return _Size(runs, database, RunStore(database))
 
 
 def _ask_all(small: _Size, large: _Size, rounds: int) -> None:

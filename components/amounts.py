@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from math import isfinite
 
+from services.types import RUNS_COUNTED
+
 UNKNOWN = "–"
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
@@ -21,6 +23,11 @@ def bytes_text(n: float | None) -> str:
 def count_text(n: int | None) -> str:
     """A whole number with separators; a dash when unknown."""
     return UNKNOWN if n is None else f"{n:,}"
+
+
+def runs_text(n: int) -> str:
+    """How many stored runs: from RUNS_COUNTED on they are not counted."""
+    return f"{RUNS_COUNTED:,}+" if n >= RUNS_COUNTED else f"{n:,}"
 
 
 def short_count(n: int | None) -> str:

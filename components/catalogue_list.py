@@ -11,7 +11,7 @@ from typing import Any
 from dash.development.base_component import Component
 
 from components.amounts import count_text, number_text, share_text
-from services.types import CatalogueEntry, CataloguePage
+from services.types import CatalogueEntry, CataloguePage, SaeInfo
 
 
 class CatalogueList(Component):
@@ -58,11 +58,18 @@ def item_of(entry: CatalogueEntry) -> dict[str, Any]:
         None
         if entry.explained_variance is None
         else f"variance explained {share_text(entry.explained_variance)}",
-        "on Neuronpedia" if entry.neuronpedia_id else None,
     ]
     return {
         "release": entry.release,
         "sae": entry.sae_id,
         "facts": [fact for fact in facts if fact],
         "problem": entry.problem,
+        "neuronpedia": _neuronpedia(entry),
     }
+
+
+def _neuronpedia(entry: CatalogueEntry) -> str | None:
+    layer, width = entry.layer or 0, entry.width or 0
+    sae = SaeInfo(entry.sae_id, entry.model, entry.hook, layer, 0, width, "", "",
+                  neuronpedia_id=entry.neuronpedia_id)  # fmt: skip
+    return sae.neuronpedia_url()

@@ -7,7 +7,7 @@ from typing import Any
 import dash_mantine_components as dmc
 from dash import dcc, html
 
-from components.amounts import bytes_text, count_text, short_count
+from components.amounts import bytes_text, count_text, runs_text, short_count
 from components.entries import (
     SOURCES,
     listed,
@@ -114,7 +114,7 @@ def model_facts(card: ModelCard, endpoint: str) -> html.Dl:
         ("Commit", revision(card.repo_revision)),
         ("Weights", revision(info.revision)),
         ("Folder", card.path),
-        ("Runs", dcc.Link(count_text(card.runs), href=listed("/runs", model=info.model_id))),
+        ("Runs", dcc.Link(runs_text(card.runs), href=listed("/runs", model=info.model_id))),
         ("Added", time_element(card.added_at)),
     ]
     return _terms(facts, "as-facts")

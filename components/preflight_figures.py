@@ -24,6 +24,8 @@ def preflight_figures(
     drawn = [
         ("Features per token", "Tokens by the number of features that fire", _l0(report)),
         ("Feature density", "Features by how often they fire", _density(report)),
+        ("Activation norm", "Tokens by the length of their activation", _norms(report)),
+        ("Explained variance by window", "Explained variance of each window", _windows(report)),
         *(_by_position(report.curves, name) for name in sorted(report.curves)),
     ]
     return [(t, label, _framed(figure, scheme)) for t, label, figure in drawn if figure is not None]
@@ -57,6 +59,30 @@ def _density(report: PreflightReport) -> go.Figure | None:
     if figure is None:
         return None
     figure.update_layout(xaxis_title="share of tokens, log₁₀", yaxis_title="features")
+    return figure
+
+
+def _norms(report: PreflightReport) -> go.Figure | None:
+    figure = _histogram(report.curves, "input_norm", "%{customdata}: %{y:,} tokens")
+    if figure is None:
+        return None
+    figure.update_layout(xaxis_title="length of x", yaxis_title="tokens", margin_t=26)
+    _mark(figure, report.metrics.get("input_norm"), "mean", "left")
+    _mark(figure, report.metrics.get("expected_norm"), "expected", "right")
+    return figure
+
+
+def _windows(report: PreflightReport) -> go.Figure | None:
+    values = report.curves.get("window_explained_variance")
+    if not values:
+        return None
+    bars = go.Bar(
+        x=np.arange(1, len(values) + 1),
+        y=list(values),
+        hovertemplate="window %{x}: %{y:.1%}<extra></extra>",
+    )
+    figure = go.Figure(bars)
+    figure.update_layout(xaxis_title="window of the text", yaxis_tickformat=".0%")
     return figure
 
 
@@ -98,5 +124,5 @@ def _by_position(curves: Curves, name: str) -> tuple[str, str, Any]:
     )
     figure = go.Figure(line)
     what = name.removesuffix("_by_position").replace("_", " ")
-    figure.update_layout(xaxis_title="position", yaxis_title=what)
+    figure.update_layout(xaxis_title="position", yaxis_title="FVU" if what == "error" else what)
     return title, f"{title} in the text", figure

@@ -8,7 +8,7 @@ from typing import Any
 import dash_mantine_components as dmc
 from dash import dcc, html
 
-from components.amounts import bytes_text, count_text, number_text, share_text
+from components.amounts import bytes_text, count_text, number_text, runs_text, share_text
 from components.entries import (
     SOURCES,
     model_href,
@@ -55,7 +55,7 @@ def _row(card: SaeCard) -> list[Any]:
         number_text(measured.get("l0")),
         share_text(measured.get("explained_variance")),
         SOURCES[card.source],
-        count_text(card.runs),
+        runs_text(card.runs),
     ]
 
 

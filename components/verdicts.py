@@ -204,7 +204,8 @@ def _long_text(title: str, text: str) -> html.Details:
 
 
 def _name(key: str) -> str:
-    text = key.replace("_", " ")
+    words = [{"sae": "SAE", "bos": "BOS"}.get(word, word) for word in key.split("_")]
+    text = " ".join(words)
     return text[:1].upper() + text[1:]
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, Literal, TypeVar
 
-from sqlalchemy import ColumnElement, Select, Table, delete, func, insert, select, update
+from sqlalchemy import Select, Table, delete, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -17,9 +18,6 @@ from db.registry_records import ModelRecord, PreflightRecord, SaeRecord
 
 Kind = Literal["models", "saes"]
 Record = TypeVar("Record", ModelRecord, SaeRecord, PreflightRecord)
-
-COUNTED_MOST = 1000
-"""Runs that used a model or an SAE are counted up to here: a list must not read a million rows."""
 
 _KEPT = ("created_at", "deleted_at")  # what a row knows and a folder does not
 
@@ -34,12 +32,17 @@ class RegistryRepository:
         """Insert the rows, or update those that are there; when they came and whether they were
         deleted stays as it is.
         """
-        for record in records:
-            target, key = _place("models" if isinstance(record, ModelRecord) else "saes")
-            values = asdict(record)
-            statement = self._insert(target).values(values)
-            fresh = {name: values[name] for name in values if name not in (key, *_KEPT)}
-            self._session.execute(statement.on_conflict_do_update(index_elements=[key], set_=fresh))
+        if not records:
+            return
+        target, key = _place("models" if isinstance(records[0], ModelRecord) else "saes")
+        statement = self._insert(target)
+        fresh = {
+            column.name: column for column in statement.excluded if column.name not in (key, *_KEPT)
+        }
+        # In one order everywhere: two that lock the same rows crosswise would stop each other.
+        rows = sorted(map(asdict, records), key=itemgetter(key))
+        statement = statement.on_conflict_do_update(index_elements=[key], set_=fresh)
+        self._session.execute(statement, rows)
 
     def models(self) -> dict[str, ModelRecord]:
         """All models, by id."""
@@ -63,25 +66,43 @@ class RegistryRepository:
 
     # Preflights
 
-    def insert_preflight(self, record: PreflightRecord) -> None:
-        """Keep a report; its SAE has a row."""
+    def insert_preflight(self, record: PreflightRecord) -> bool:
+        """Keep a report; False when its SAE has no row."""
+        saes = table(SaeRow).c
+        # Locked where rows can be: the SAE is not forgotten between the two statements.
+        there = select(saes.sae_id).where(saes.sae_id == record.sae_id)
+        there = there.with_for_update(read=True, key_share=True)
+        if self._session.scalar(there) is None:
+            return False
         self._session.execute(insert(table(PreflightRow)).values(asdict(record)))
+        return True
 
     def latest(self) -> dict[str, PreflightRecord]:
-        """The newest report of each SAE with the model that it is registered for, by SAE."""
+        """The newest report of each SAE with the model that it is registered for, by SAE.
+
+        Without its curves, which are most of a report.
+        """
         reports, saes = table(PreflightRow), table(SaeRow)
-        newest = func.row_number().over(
-            partition_by=reports.c.sae_id,
-            order_by=(reports.c.created_at.desc(), reports.c.preflight_id.desc()),
+        # One look into the index per SAE: ranking all reports would sort them with their curves.
+        older = reports.alias()
+        newest = (
+            select(older.c.preflight_id)
+            .where(older.c.sae_id == saes.c.sae_id, older.c.model_id == saes.c.model_id)
+            .order_by(older.c.created_at.desc(), older.c.preflight_id.desc())
+            .limit(1)
+            .correlate(saes)
+            .scalar_subquery()
         )
-        ranked = (
-            select(reports, newest.label("age"))
-            .join(saes, saes.c.sae_id == reports.c.sae_id)
-            .where(saes.c.model_id == reports.c.model_id)
-            .subquery()
-        )
-        found = self._read(PreflightRecord, select(ranked).where(ranked.c.age == 1))
+        short = [column for column in reports.c if column.name != "curves"]
+        statement = select(*short).join(saes, reports.c.preflight_id == newest)
+        found = self._read(PreflightRecord, statement, curves={})
         return {record.sae_id: record for record in found}
+
+    def preflight(self, preflight_id: str) -> PreflightRecord | None:
+        """The report, whole; None when there is none."""
+        reports = table(PreflightRow)
+        statement = select(reports).where(reports.c.preflight_id == preflight_id)
+        return next(iter(self._read(PreflightRecord, statement)), None)
 
     def history(self, sae_id: str, limit: int) -> list[PreflightRecord]:
         """The SAE's reports, newest first."""
@@ -96,17 +117,20 @@ class RegistryRepository:
 
     # Runs that used them
 
-    def usage(self, kind: Kind) -> dict[str, int]:
-        """Stored runs by id of model or SAE, counted up to COUNTED_MOST; 0 is left out."""
+    def usage(self, kind: Kind, most: int) -> dict[str, int]:
+        """Stored runs by id of model or SAE, counted up to `most`; 0 is left out.
+
+        A list must not read a million rows.
+        """
         if kind == "models":
-            return self._counts(table(ModelRow).c.model_id, table(RunIndex).c.model_id)
-        keys = table(SaeKey).c
-        return self._counts(keys.sae_id, table(RunSae).c.sae_key, keys.sae_key)
+            models, used = table(ModelRow), table(RunIndex).c.model_id
+            return self._counts(models, "model_id", "model_id", used, most)
+        return self._counts(table(SaeKey), "sae_id", "sae_key", table(RunSae).c.sae_key, most)
 
     def active(self, kind: Kind, id: str) -> list[str]:
-        """Runs with it that are queued or under way."""
+        """Runs with it that are queued or under way, oldest first."""
         runs = table(RunIndex).c
-        statement = select(runs.request_id).where(runs.status.in_(ACTIVE))
+        statement = select(runs.created_at, runs.request_id).where(runs.status.in_(ACTIVE))
         if kind == "models":
             statement = statement.where(runs.model_id == id)
         else:
@@ -114,21 +138,18 @@ class RegistryRepository:
             with_it = select(used.request_id).join(table(SaeKey), keys.sae_key == used.sae_key)
             with_it = with_it.where(keys.sae_id == id, used.status.in_(ACTIVE))
             statement = statement.where(runs.request_id.in_(with_it))
-        return list(self._session.scalars(statement.order_by(runs.created_at)))
+        # Sorted here: asked for an order, SQLite reads every run of the model to get it.
+        return [request_id for _, request_id in sorted(self._session.execute(statement).tuples())]
 
-    def _counts(
-        self, id: ColumnElement[str], used: Any, match: ColumnElement[Any] | None = None
-    ) -> dict[str, int]:
-        some = select(1).where(used == (id if match is None else match)).limit(COUNTED_MOST)
-        owner = (id if match is None else match).table  # type: ignore[attr-defined]
-        counted = some.correlate(owner).subquery()
-        count = select(func.count()).select_from(counted).scalar_subquery()
-        return {id: n for id, n in self._session.execute(select(id, count)) if n}
+    def _counts(self, owner: Table, id: str, key: str, used: Any, most: int) -> dict[str, int]:
+        some = select(1).where(used == owner.c[key]).limit(most).correlate(owner)
+        count = select(func.count()).select_from(some.subquery()).scalar_subquery()
+        return {id: n for id, n in self._session.execute(select(owner.c[id], count)) if n}
 
-    def _read(self, record: type[Record], statement: Select[Any]) -> list[Record]:
-        names = [field.name for field in fields(record)]
-        rows: Sequence[Mapping[str, Any]] = self._session.execute(statement).mappings().all()
-        return [record(**{name: row[name] for name in names}) for row in rows]
+    def _read(self, record: type[Record], statement: Select[Any], **given: Any) -> list[Record]:
+        names = [field.name for field in fields(record) if field.name not in given]
+        rows = self._session.execute(statement).mappings()
+        return [record(**given, **{name: row[name] for name in names}) for row in rows]
 
     def _insert(self, target: Table) -> Any:
         assert self._session.bind is not None

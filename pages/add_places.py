@@ -42,7 +42,7 @@ def folder_form() -> dmc.Stack:
     """Adds from a folder or file of this machine."""
     folders = ", ".join(str(folder) for folder in services().settings.open_folders)
     path = dmc.TextInput(
-        id=place("where", "local"), label="Folder or file", placeholder="/path/to/sae",
+        id=place("where", "local"), label="Path", placeholder="/path/to/sae",
         description=f"On the machine on which Actiscope runs, below {folders}",
         style={"flex": "1 1 260px"},
     )  # fmt: skip
@@ -59,6 +59,7 @@ def _form(source: Place, fields: list[Any]) -> dmc.Stack:
     )
     return dmc.Stack(
         [
+            dcc.Store(id=place("asked", source)),
             dcc.Store(id=place("looked", source)),
             dmc.Group([*fields, look], align="end"),
             html.Div(id=place("found", source)),
@@ -69,19 +70,18 @@ def _form(source: Place, fields: list[Any]) -> dmc.Stack:
 @callbacks.on(
     Output(place("found", MATCH), "children"),
     Output(place("looked", MATCH), "data"),
-    Input(place("look", MATCH), "n_clicks"),
-    Input(place("where", MATCH), "n_submit"),
+    Input(place("asked", MATCH), "data"),
     State(place("where", MATCH), "value"),
     State(place("revision", MATCH), "value"),
     State(place("look", MATCH), "id"),
     running=[(Output(place("look", MATCH), "loading"), True, False)],
     errors_in=Add.ERROR,
 )
-def look(clicks: Any, enters: Any, where: Any, revision: Any, asked: Any) -> tuple[Any, Any]:
+def look(asked: Any, where: Any, revision: Any, button: Any) -> tuple[Any, Any]:
     """What there is to add at the place."""
-    if not (clicks or enters) or not isinstance(asked, dict):
+    if not asked or not isinstance(button, dict):
         raise PreventUpdate
-    source: Place = "local" if asked.get("source") == "local" else "huggingface"
+    source: Place = "local" if button.get("source") == "local" else "huggingface"
     request = _request(source, where, revision)
     found = services().registry.look(LookRequest.parse(request))
     usable = [one.path for one in found if one.problem is None]
@@ -152,3 +152,16 @@ def _request_of(looked: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(request, dict):
         raise PreventUpdate
     return request
+
+
+# Enter may come before the field has told its last letter: its value is read a moment later.
+callbacks.clientside(
+    """
+    (clicks, enters) => clicks || enters
+      ? new Promise(done => setTimeout(() => done(Date.now()), 60))
+      : window.dash_clientside.no_update
+    """,
+    Output(place("asked", MATCH), "data"),
+    Input(place("look", MATCH), "n_clicks"),
+    Input(place("where", MATCH), "n_submit"),
+)

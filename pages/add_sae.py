@@ -21,7 +21,7 @@ from pages.registry_filters import Adding
 from pages.task_panel import task_panel
 from pages.typed import filled_in, typed
 from services.registry.requests import AddSaes
-from services.types import EntryState, TaskView
+from services.types import TaskView
 
 callbacks = CallbackSet()
 
@@ -81,8 +81,7 @@ def _catalogue_form(view: Adding) -> Any:
 
 
 def _model_choice() -> Any:
-    cards = services().registry.models()
-    names = [card.info.model_id for card in cards if card.state is EntryState.READY]
+    names = [model.model_id for model in services().models]
     return dmc.Select(
         id=Add.MODEL, label="Use with model (optional)", data=names, clearable=True, mt="md", w=320,
         description="Without a choice: the model that the SAE names", placeholder="as the SAE says",

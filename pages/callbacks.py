@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from dash import Dash, set_props
+from dash import Dash, State, set_props
 from dash.exceptions import PreventUpdate
 
 from pages.errors import notify, show_inline
@@ -60,12 +60,10 @@ class CallbackSet:
             if isinstance(one.function, str):
                 app.clientside_callback(one.function, *one.dependencies, **one.options)
             else:
-                function = _clearing(one.function, one.errors_in)
+                function, dependencies = _clearing(one)
                 if one.options.get("background"):
                     function = _reporting(function, one.errors_in)
-                app.callback(*one.dependencies, **one.options, **_error_edge(one.errors_in))(
-                    function
-                )
+                app.callback(*dependencies, **one.options, **_error_edge(one.errors_in))(function)
 
 
 def _error_edge(slot: str | None) -> dict[str, Any]:
@@ -89,15 +87,22 @@ def _reporting(function: Callable[..., Any], slot: str | None) -> Callable[..., 
     return wrapped
 
 
-def _clearing(function: Callable[..., Any], slot: str | None) -> Callable[..., Any]:
-    """`function`, taking down the error in `slot` once it succeeds."""
+def _clearing(one: _Declared) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    """Its function, taking down the error in its slot once it succeeds; and its dependencies.
+
+    Only where an error stands: the browser complains of a slot on a page that was left meanwhile.
+    """
+    function, slot = one.function, one.errors_in
+    assert callable(function)
     if slot is None:
-        return function
+        return function, one.dependencies
 
     @functools.wraps(function)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        result = function(*args, **kwargs)
-        set_props(slot, {"children": None})
+    def wrapped(*args: Any) -> Any:
+        *given, shown = args
+        result = function(*given)
+        if shown:
+            set_props(slot, {"children": None})
         return result
 
-    return wrapped
+    return wrapped, (*one.dependencies, State(slot, "children", allow_optional=True))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import dash_mantine_components as dmc
-from dash import Input, Output, State, ctx, dcc, html, no_update
+from dash import Input, Output, State, ctx, dcc, html, no_update, set_props
 from dash.exceptions import PreventUpdate
 
 from components import ids
@@ -87,11 +87,10 @@ def entry_dialog() -> list[Any]:
     Output(Task.ID, "data", allow_duplicate=True),
     Output(Entry.CHANGED, "data"),
     Output(Entry.DOOMED, "data"),
-    Output(ids.Shell.NOTICES, "sendNotifications", allow_duplicate=True),
     Input(entry_action(), "n_clicks"),
     errors_in=Entry.ERROR,
 )
-def act(_clicks: Any) -> tuple[Any, Any, Any, Any]:
+def act(_clicks: Any) -> tuple[Any, Any, Any]:
     """Do what the pressed button says; deleting asks first."""
     pressed, clicks = ctx.triggered_id, (ctx.triggered or [{}])[0].get("value")
     if not isinstance(pressed, dict) or not clicks:
@@ -100,12 +99,18 @@ def act(_clicks: Any) -> tuple[Any, Any, Any, Any]:
     if name is None:
         raise PreventUpdate
     if do == "delete":
-        return no_update, no_update, {"kind": pressed.get("kind"), "id": name}, no_update
+        return no_update, no_update, {"kind": pressed.get("kind"), "id": name}
     if do in ("load", "measure"):
         start = services().registry.load_model if do == "load" else services().registry.preflight
-        return start(name).task_id, no_update, no_update, no_update
-    said = _at_once(pressed.get("kind"), str(do), name)
-    return no_update, f"{do} {name} {clicks}", no_update, [notice(said, name, kind="done")]
+        return start(name).task_id, no_update, no_update
+    _say(_at_once(pressed.get("kind"), str(do), name), name)
+    return no_update, f"{do} {name} {clicks}", no_update
+
+
+def _say(title: str, text: str) -> None:
+    """A notice; not as an output: Dash would call at once what a new page's buttons feed."""
+    note = notice(title, text, kind="done")
+    set_props(ids.Shell.NOTICES, {"sendNotifications": [note]})
 
 
 def _at_once(kind: Any, do: str, name: str) -> str:
@@ -145,7 +150,6 @@ def ask(doomed: Any) -> tuple[Any, ...]:
     Output(Entry.CHANGED, "data", allow_duplicate=True),
     Output(Entry.MODAL, "opened", allow_duplicate=True),
     Output(Entry.DOOMED, "data", allow_duplicate=True),
-    Output(ids.Shell.NOTICES, "sendNotifications", allow_duplicate=True),
     Input(ids.confirm(Entry.MODAL), "n_clicks"),
     State(Entry.DOOMED, "data"),
     State(Entry.WITH_FILES, "checked"),
@@ -160,8 +164,8 @@ def delete(clicks: Any, doomed: Any, with_files: Any) -> tuple[Any, ...]:
     registry = services().registry
     remove = registry.delete_model if kind == "models" else registry.delete_sae
     remove(name, with_files=with_files is True)
-    note = notice("Deleted", f"The {_WHAT[kind]} {name} is offered no more.", kind="done")
-    return f"delete {name} {clicks}", False, None, [note]
+    _say("Deleted", f"The {_WHAT[kind]} {name} is offered no more.")
+    return f"delete {name} {clicks}", False, None
 
 
 def _named(doomed: Any) -> tuple[Kind, str]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import Input, Output, State, html
+from dash import Input, Output, State, html, no_update, set_props
 from dash.exceptions import PreventUpdate
 
 from components import ids
@@ -142,18 +142,27 @@ def _pretty(values: Any) -> str:
 
 
 @callbacks.on(
-    Output(ids.Shell.LOCATION, "href", allow_duplicate=True),
+    Output(Panel.RERUN, "children"),
     Input(Panel.RERUN, "n_clicks"),
     State(Panel.RUN, "data"),
     running=[(Output(Panel.RERUN, "loading"), True, False)],
     errors_in=Panel.ERROR,
 )
-def run_again(clicks: Any, run_id: Any) -> str:
+def run_again(clicks: Any, run_id: Any) -> Any:
     """Start the same request once more and go to the new run."""
     if not clicks:
         raise PreventUpdate
     run = services().runs.rerun(run_actions.run_of({"run": run_id}))
-    return run_href(run.request_id)
+    return _go(run_href(run.request_id))
+
+
+def _go(href: str) -> Any:
+    """Go to another page.
+
+    Not as an output: Dash would call at once what a new page's buttons feed.
+    """
+    set_props(ids.Shell.LOCATION, {"href": href})
+    return no_update
 
 
 @callbacks.on(
@@ -168,15 +177,15 @@ def keep_notes(notes: Any, run_id: Any) -> str:
 
 
 @callbacks.on(
-    Output(ids.Shell.LOCATION, "href", allow_duplicate=True),
+    Output(Panel.DELETE, "children"),
     Input(ids.confirm(Panel.DELETE_MODAL), "n_clicks"),
     State(Panel.RUN, "data"),
     errors_in=Panel.ERROR,
 )
-def delete(clicks: Any, run_id: Any) -> str:
+def delete(clicks: Any, run_id: Any) -> Any:
     """Remove the run and go to the list."""
     run_actions.delete(clicks, run_id)
-    return "/runs"
+    return _go("/runs")
 
 
 callbacks.clientside(

@@ -8,7 +8,7 @@ from typing import Any
 import dash_mantine_components as dmc
 from dash import Input, Output, State, dcc, html, set_props
 
-from components.amounts import count_text
+from components.amounts import runs_text
 from components.entries import listed, problem_text
 from components.feedback import code_block, empty_state, loading
 from components.figures import graph
@@ -142,7 +142,7 @@ def _measured(report: PreflightReport, scheme: Scheme) -> list[Any]:
 def _runs(card: SaeCard) -> Any:
     if not card.runs:
         return section("Runs", dmc.Text("No stored run used it yet.", className="as-muted"))
-    words = f"{count_text(card.runs)} stored run{'s' * (card.runs != 1)} used it"
+    words = f"{runs_text(card.runs)} stored run{'s' * (card.runs != 1)} used it"
     return section("Runs", dcc.Link(words, href=listed("/runs", sae=card.info.sae_id)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import dash_mantine_components as dmc
@@ -16,6 +17,7 @@ from pages.callbacks import CallbackSet
 from pages.context import services
 from pages.ids import Saes, saes_field
 from pages.registry_filters import SaeFilters
+from services.errors import ActiscopeError
 from services.types import SaeCard, Verdict
 
 callbacks = CallbackSet()
@@ -47,7 +49,7 @@ def add_button() -> Any:
 
 
 def _filters(filters: SaeFilters) -> Any:
-    cards = services().registry.saes(SaeFilters(deleted=True).query())
+    cards = _known()
     sources = [{"value": source.value, "label": name} for source, name in SOURCES.items()]
     verdicts = [{"value": v.value, "label": v.value.capitalize()} for v in Verdict]
     text = dmc.TextInput(
@@ -65,6 +67,14 @@ def _filters(filters: SaeFilters) -> Any:
         _choice("source", "Source", sources, filters.source),
     ]  # fmt: skip
     return dmc.Group([text, *choices, deleted], align="end")
+
+
+def _known() -> Sequence[SaeCard]:
+    """Every SAE; none while the tables cannot be read: the list says why."""
+    try:
+        return services().registry.saes(SaeFilters(deleted=True).query())
+    except ActiscopeError:
+        return ()
 
 
 def _choice(name: str, label: str, values: list[Any], chosen: str | None) -> dmc.Select:

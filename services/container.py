@@ -66,13 +66,13 @@ class Container:
         self.jobs = _jobs(settings, TableQueue(self._database), self.job_kinds)
         self.registry = Registry(
             Parts(
-                settings=settings,
-                models=models,
-                saes=saes,
-                store=kept,
-                index=index,
-                residents=self._residents,
-                tasks=Tasks(self._worker),
+                settings,
+                models,
+                saes,
+                kept,
+                index,
+                self._residents,
+                Tasks(self._worker),
                 default_model=_default_model(settings),
                 demo=ARTEFACTS,
                 any_folder=any_folder,

@@ -282,6 +282,10 @@ class Download:
     content: bytes
 
 
+RUNS_COUNTED = 1000
+"""Stored runs of a model or an SAE are counted up to here: the number means "at least" then."""
+
+
 class Source(StrEnum):
     """Where a model or an SAE came from."""
 
@@ -348,7 +352,7 @@ class SaeCard:
     published: Mapping[str, float] = field(default_factory=dict)
     deleted_at: datetime | None = None
     is_resident: bool = False
-    runs: int = 0  # stored runs that used it
+    runs: int = 0  # stored runs that used it, counted up to RUNS_COUNTED
     preflight: PreflightReport | None = None  # the newest one with its model
     is_stale: bool = False  # the preflight measured other weights than those there now
 
@@ -369,7 +373,7 @@ class ModelCard:
     repo_revision: str | None = None
     deleted_at: datetime | None = None
     is_resident: bool = False
-    runs: int = 0
+    runs: int = 0  # as of an SAE
 
     @property
     def fits(self) -> bool:

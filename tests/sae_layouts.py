@@ -305,7 +305,7 @@ def gemma_scope_2_transcoder(root: Path) -> Made:
 
 def llama_scope(root: Path) -> Made:
     """Dataset norm, a threshold in unscaled units, decoder norms in the sparsity; bfloat16."""
-    a, norm, threshold = arrays(14), 12.125, 0.125
+    a, norm, threshold = arrays(14), 12.125, 4.5
     folder = root / "Llama3_1-8B-Base-L16R-8x"
     theirs = {
         "encoder.weight": a["W_enc"].T, "encoder.bias": a["b_enc"],

@@ -95,13 +95,6 @@ def _wrapped(backend: Tokenizer, bos: str, eos: str, template: str | None) -> An
     return tokenizer
 
 
-# Families without an entry in the table of hook points, and one that also sees.
-OTHERS = (
-    "olmo2", "phi", "stablelm", "gptj", "mixtral", "gemma", "cohere", "opt", "bloom",
-    "falcon_mamba", "gpt_neo",
-)  # fmt: skip
-
-
 def causal_lm(family: str, seed: int = 0, **overrides: Any) -> Any:
     """A random model of the family, with 3 layers of width 64 over 320 token ids."""
     from transformers import AutoConfig, AutoModelForCausalLM

@@ -8,10 +8,11 @@ from typing import Any
 import click
 
 from services.cli.models import place_of
+from services.cli.sae_text import entry_line, line, print_card, print_report, print_verdicts
 from services.cli.tasks import check_task, finished, opened_registry, print_problems
 from services.cli.text import printable, table
 from services.registry.requests import AddSaes, SaeQuery, SearchQuery
-from services.types import CatalogueEntry, SaeCard, Source, Verdict
+from services.types import SaeCard, Source, Verdict
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="print JSON")
 
@@ -43,7 +44,7 @@ def search(text: tuple[str, ...], limit: int, offset: int, as_json: bool) -> Non
         click.echo(f"nothing found{hint}", err=True)
         return
     head = ("RELEASE", "SAE", "MODEL", "HOOK", "LAYER", "WIDTH", "L0", "NEURONPEDIA", "")
-    click.echo(table(head, [_entry_line(entry) for entry in page.items], right="llllrrrll"))
+    click.echo(table(head, [entry_line(entry) for entry in page.items], right="llllrrrll"))
     shown = len(page.items)
     click.echo(f"\n{shown} of {page.total}; add with: actiscope sae add RELEASE SAE", err=True)
 
@@ -74,7 +75,7 @@ def add(place: str, ids: tuple[str, ...], as_json: bool, **given: Any) -> None:
             document = {"items": [_document(card) for card in cards], "problems": task.problems}
             _print_json(document)
         elif cards:
-            _print_verdicts(cards)
+            print_verdicts(cards)
         if not as_json or not cards:
             print_problems(task)
     check_task(task)
@@ -97,7 +98,7 @@ def list_saes(as_json: bool, **filters: Any) -> None:
         _print_json({"items": [_document(card) for card in cards]})
         return
     head = ("SAE", "VERDICT", "STATE", "MODEL", "HOOK", "WIDTH", "ARCHITECTURE", "SOURCE")
-    click.echo(table(head, [_line(card) for card in cards], right="lllllrll"))
+    click.echo(table(head, [line(card) for card in cards], right="lllllrll"))
 
 
 @sae.command()
@@ -110,7 +111,7 @@ def show(sae_id: str, as_json: bool) -> None:
     if as_json:
         _print_json(_document(card))
         return
-    _print_card(card)
+    print_card(card)
 
 
 @sae.command()
@@ -129,7 +130,7 @@ def preflight(sae_id: str, model_id: str | None, as_json: bool) -> None:
         _print_json(preflight_document(report))
     else:
         click.echo(f"{report.verdict.value}: {sae_id} with {report.model_id}")
-        _print_report(report)
+        print_report(report)
     if report.verdict is Verdict.BROKEN:
         raise click.exceptions.Exit(1)
 
@@ -160,90 +161,6 @@ def _where(place: str, ids: tuple[str, ...], revision: str | None) -> dict[str, 
     if ids:
         return {"source": "catalogue", "release": place, "catalogue_ids": ids}
     return place_of(place, revision)
-
-
-def _entry_line(entry: CatalogueEntry) -> tuple[object, ...]:
-    return (
-        entry.release,
-        entry.sae_id,
-        entry.model,
-        entry.hook,
-        "" if entry.layer is None else entry.layer,
-        "" if entry.width is None else entry.width,
-        "" if entry.l0 is None else f"{entry.l0:g}",
-        entry.neuronpedia_id or "",
-        f"cannot be added: {entry.problem}" if entry.problem else "",
-    )
-
-
-def _line(card: SaeCard) -> tuple[object, ...]:
-    info = card.info
-    return (
-        info.sae_id,
-        _verdict(card),
-        card.state.value,
-        info.model_id,
-        info.hook_name,
-        info.d_sae,
-        info.architecture,
-        card.release or card.repo_id or card.source.value,
-    )
-
-
-def _verdict(card: SaeCard) -> str:
-    return card.info.verdict.value if card.info.verdict else "not measured"
-
-
-def _print_verdicts(cards: list[SaeCard]) -> None:
-    for card in cards:
-        click.echo(f"{_verdict(card)}: {card.info.sae_id} ({card.format}, {card.info.hook_name})")
-        if card.preflight is not None and not card.is_stale:
-            _print_report(card.preflight)
-
-
-def _print_report(report: Any) -> None:
-    for finding in report.findings:
-        click.echo(f"  {finding.code}: {printable(finding.message, newline=' ')}")
-        click.echo(f"    -> {printable(finding.remedy, newline=' ')}")
-    figures = (
-        ("l0", "L0"),
-        ("explained_variance", "explained variance"),
-        ("loss_recovered", "loss recovered"),
-        ("dead_share", "dead"),
-    )
-    shown = [
-        f"{label} {report.metrics[name]:.3g}"
-        for name, label in figures
-        if report.metrics.get(name) is not None
-    ]
-    if shown:
-        click.echo(f"  {', '.join(shown)}")
-
-
-def _print_card(card: SaeCard) -> None:
-    info = card.info
-    rows = [
-        ("SAE", info.sae_id),
-        ("state", card.state.value),
-        ("problem", card.problem),
-        ("verdict", _verdict(card)),
-        ("model", info.model_id),
-        ("trained on", info.trained_on),
-        ("hook", info.hook_name),
-        ("width", f"{info.d_in} to {info.d_sae}"),
-        ("architecture", info.architecture),
-        ("format", card.format),
-        ("source", card.source.value),
-        ("release", card.release),
-        ("repository", card.repo_id and f"{card.repo_id} at {card.repo_revision}"),
-        ("path", card.path),
-        ("Neuronpedia", info.neuronpedia_url()),
-        ("stored runs", card.runs),
-    ]
-    click.echo(table(("", ""), [row for row in rows if row[1] not in (None, "")]).lstrip("\n"))
-    if card.preflight is not None:
-        click.echo("\npreflight" + (" (of other weights than those there now)" * card.is_stale))
-        _print_report(card.preflight)
 
 
 def _document(card: SaeCard) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from services.errors import Unsupported
 from services.lm.folders import Folders, Problem
@@ -74,9 +74,7 @@ def _read_model(model_id: str, path: Path) -> ModelEntry:
     _refuse_other_kinds(path, config)
     tokenizer_config = _optional(path / "tokenizer_config.json")
     refuse_code(path / "tokenizer_config.json", tokenizer_config)
-    if not any(all((path / name).exists() for name in names) for names in _TOKENIZERS):
-        remedy = "copy the tokenizer's files (tokenizer.json, tokenizer_config.json) beside it"
-        raise broken(path / "tokenizer.json", "is missing", remedy)
+    _refuse_without_tokenizer(path)
     sizes = config.get("text_config", config)
     files = weight_files(path)
     n_params, dtype = _weights(files)
@@ -87,14 +85,24 @@ def _read_model(model_id: str, path: Path) -> ModelEntry:
         n_ctx=_context(sizes, tokenizer_config),
         n_vocab=_size(path, sizes, "vocab_size"),
         n_params=n_params,
-        has_chat_template="chat_template" in tokenizer_config
-        or any((path / name).exists() for name in ("chat_template.jinja", "chat_template.json")),
+        has_chat_template=_has_chat_template(path, tokenizer_config),
         revision=revision(files, hash_large=False),
         family=str(config.get("model_type", "")),
         dtype=dtype,
         size_bytes=sum(file.stat().st_size for file in files),
     )
     return ModelEntry(info, path, info.family, files)
+
+
+def _refuse_without_tokenizer(path: Path) -> None:
+    if not any(all((path / name).exists() for name in names) for names in _TOKENIZERS):
+        remedy = "copy the tokenizer's files (tokenizer.json, tokenizer_config.json) beside it"
+        raise broken(path / "tokenizer.json", "is missing", remedy)
+
+
+def _has_chat_template(path: Path, tokenizer_config: dict[str, Any]) -> bool:
+    files = ("chat_template.jinja", "chat_template.json")
+    return "chat_template" in tokenizer_config or any((path / name).exists() for name in files)
 
 
 def _weights(files: Sequence[Path]) -> tuple[int, str]:
@@ -140,11 +148,11 @@ def _no_model(path: Path) -> Unsupported:
 def _context(config: Any, tokenizer_config: dict[str, Any]) -> int:
     """Longest sequence: as the model states it, else the tokenizer."""
     names = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len", "seq_length")
-    found = [config[name] for name in names if _is_size(config.get(name))]
+    found = [value for value in map(config.get, names) if _is_size(value)]
     stated = tokenizer_config.get("model_max_length")
     # Tokenizers write 10**30 for "no limit".
     found += [stated] if _is_size(stated) and stated < 10**7 else []
-    return int(found[0]) if found else _FALLBACK_CTX
+    return found[0] if found else _FALLBACK_CTX
 
 
 def refuse_code(path: Path, config: dict[str, Any]) -> None:
@@ -198,11 +206,11 @@ def _size(path: Path, config: Any, *names: str) -> int:
     for name in names:
         value = config.get(name) if isinstance(config, dict) else None
         if _is_size(value):
-            return int(value)
+            return value
     raise broken(path / "config.json", f"has no usable `{names[0]}`", "copy it again")
 
 
-def _is_size(value: Any) -> bool:
+def _is_size(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 

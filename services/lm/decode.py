@@ -128,8 +128,8 @@ def cache_works(model: PreTrainedModel) -> bool:
 
     Models that keep another state (Mamba), or none, ignore the cache without a word.
     """
-    vocabulary = model.get_input_embeddings().weight.shape[0]  # type: ignore[union-attr]
-    ids = torch.arange(3, 9, device=model.device)[None] % vocabulary
+    embedding: Any = model.get_input_embeddings()
+    ids = torch.arange(3, 9, device=model.device)[None] % embedding.weight.shape[0]
     whole = model(input_ids=ids, use_cache=False).logits[0, -1].float()
     try:
         cache = DynamicCache(config=model.config)

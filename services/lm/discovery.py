@@ -111,8 +111,8 @@ def _watch(model: PreTrainedModel, blocks: list[nn.Module]) -> list[_Block] | No
         for module, name in _watched(blocks):
             handle = module.register_forward_hook(partial(keep, name), with_kwargs=True)
             hooks.callback(handle.remove)
-        vocabulary = model.get_input_embeddings().weight.shape[0]  # type: ignore[union-attr]
-        ids = torch.arange(3, 3 + _N_TOKENS, device=model.device) % vocabulary
+        embedding: Any = model.get_input_embeddings()
+        ids = torch.arange(3, 3 + _N_TOKENS, device=model.device) % embedding.weight.shape[0]
         try:
             model.base_model(input_ids=ids[None], use_cache=False)
         except (TypeError, ValueError, LookupError, AttributeError, RuntimeError):
@@ -168,14 +168,14 @@ def _points(block: _Block) -> Found:
         "hook_attn_out": (attn_out.name, "output"),
         "hook_mlp_out": (mlp_out.name, "output"),
     }
-    middle = block.before + attn_out.after
+    middle = None if attn_out.after is None else block.before + attn_out.after
     reader = next((p for p in block.parts if _same(p.before, middle)), None)
     if reader is not None:
         found["hook_resid_mid"] = (reader.name, "input")
     projection = _only([m for m in block.inner[attention.name] if _same(m.after, attention.after)])
     if projection is not None:
         found["attn.hook_z"] = (projection.name, "input")
-    return found | _mlp_points(block, attention, mlp_out)
+    return found | _mlp_points(block, attention, mlp_out, reader)
 
 
 def _written(block: _Block, attention: _Seen) -> tuple[_Seen, _Seen] | None:
@@ -189,19 +189,21 @@ def _written(block: _Block, attention: _Seen) -> tuple[_Seen, _Seen] | None:
         (a, m)
         for a, m in itertools.permutations(parts, 2)
         if (a is attention or (_is_norm(a) and _same(a.before, attention.after)))
-        and a.after.shape == m.after.shape == block.before.shape
         and _adds_up(block.before, a.after, m.after, block.after)
     ]
-    return _only(pairs)  # type: ignore[no-any-return]
+    return _only(pairs)
 
 
-def _mlp_points(block: _Block, attention: _Seen, mlp_out: _Seen) -> Found:
+def _mlp_points(block: _Block, attention: _Seen, mlp_out: _Seen, reader: _Seen | None) -> Found:
     mlp = _only([p for p in block.parts if p is not attention and _is(p, _MLP)])
     if mlp is None or not (mlp is mlp_out or _same(mlp_out.before, mlp.after)):
         return {}
     found: Found = {"mlp.hook_in": (mlp.name, "input")}
     norm = _only([p for p in block.parts if _is_norm(p) and _same(p.after, mlp.before)])
     if norm is None:
+        # Some families normalise only what the MLP writes: it reads the residual stream itself.
+        if reader is not None and reader is mlp:
+            found["hook_mlp_in"] = (mlp.name, "input")
         return found
     found["hook_mlp_in"] = (norm.name, "input")
     if norm_of(norm.module) is not None:
@@ -240,7 +242,9 @@ def _same(a: Tensor | None, b: Tensor | None) -> bool:
     return bool(((a - b).norm(dim=-1) <= 1e-5 * b.norm(dim=-1)).all())
 
 
-def _adds_up(x: Tensor, a: Tensor, m: Tensor, y: Tensor) -> bool:
+def _adds_up(x: Tensor, a: Tensor | None, m: Tensor | None, y: Tensor) -> bool:
     """Whether `x + a + m` is `y`, in any order, and neither is too small to tell."""
+    if a is None or m is None or not a.shape == m.shape == x.shape:
+        return False
     sums = ((x + a) + m, x + (a + m), (x + m) + a)
     return any(_same(s, y) for s in sums) and not _same(x + a, y) and not _same(x + m, y)

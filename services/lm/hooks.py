@@ -14,8 +14,8 @@ that it has processed first. The differences, for SAEs that were trained there:
   the attention, so that `attn.hook_z` there lacks it: z here - b_V. Nothing corrects this; sae-lens
   trains on unprocessed weights, older SAEs of `hook_z` may not.
 - `fold_ln` moves a norm's gain and bias into what reads it. `ln2.hook_normalized` is before them in
-  either case, as here; `mlp.hook_in` is after them here, as in unprocessed weights.
-- Families with RMSNorm (Llama, Mistral, Qwen, Gemma): no processing changes what is named here.
+  either case, as here; `mlp.hook_in` is after them here, before them there.
+- Families with RMSNorm (Llama, Mistral, Qwen, Gemma): nothing else changes what is named here.
 """
 
 from __future__ import annotations

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -97,16 +99,13 @@ def _refuse_unknown(entry: ModelEntry) -> None:
 
 
 def _from_pretrained(entry: ModelEntry, dtype: torch.dtype) -> tuple[Any, Any]:
-    from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
     logging.disable_progress_bar()
     logging.set_verbosity_error()
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            entry.path, local_files_only=True, trust_remote_code=False
-        )
+    tokenizer = _tokenizer(entry)
+    with _typed(entry):
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             entry.path,
             dtype=dtype,
@@ -115,6 +114,35 @@ def _from_pretrained(entry: ModelEntry, dtype: torch.dtype) -> tuple[Any, Any]:
             trust_remote_code=False,
             output_loading_info=True,
         )
+    model, report = loaded
+    _refuse_incomplete(entry, model, report)
+    return tokenizer, model
+
+
+def _tokenizer(entry: ModelEntry) -> Any:
+    from transformers import AutoTokenizer
+
+    try:
+        with _typed(entry):
+            tokenizer = AutoTokenizer.from_pretrained(
+                entry.path, local_files_only=True, trust_remote_code=False
+            )
+    except Unsupported:
+        if (entry.path / "tokenizer.json").exists():
+            raise
+        raise _unloadable(entry, _SLOW_TOKENIZER) from None
+    if not tokenizer.is_fast:
+        raise _unloadable(entry, _SLOW_TOKENIZER)
+    return tokenizer
+
+
+@contextmanager
+def _typed(entry: ModelEntry) -> Iterator[None]:
+    """What transformers raises for a folder that it cannot load, as `Unsupported`."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
         raise _unloadable(entry, str(error)) from error
     except SafetensorError as error:
@@ -123,18 +151,13 @@ def _from_pretrained(entry: ModelEntry, dtype: torch.dtype) -> tuple[Any, Any]:
         if "memory" in str(error):
             raise
         raise _unloadable(entry, str(error)) from error
-    model, report = loaded
-    _refuse_incomplete(entry, tokenizer, model, report)
-    return tokenizer, model
 
 
-def _refuse_incomplete(entry: ModelEntry, tokenizer: Any, model: Any, report: Any) -> None:
+def _refuse_incomplete(entry: ModelEntry, model: Any, report: Any) -> None:
     missing = sorted(report["missing_keys"]) + sorted(n for n, p in _tensors(model) if p.is_meta)
     if missing:
         # transformers would fill them with random numbers and go on
         raise _unloadable(entry, f"the weight files lack {len(missing)} tensors, as {missing[0]}")
-    if not tokenizer.is_fast:
-        raise _unloadable(entry, _SLOW_TOKENIZER)
 
 
 def _tensors(model: Any) -> list[tuple[str, Any]]:

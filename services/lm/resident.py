@@ -65,7 +65,7 @@ class Residents:
             lm = load_model(entry, *place, self._threads)
             return lm, weight_bytes(lm.model)
 
-        return self._resident(("models", model_id), load)  # type: ignore[no-any-return]
+        return self._resident(("models", model_id), load)
 
     def sae(self, sae_id: str) -> Sae:
         """The SAE, likewise; in float32 whatever the model computes in."""
@@ -77,7 +77,7 @@ class Residents:
             self._make_room(sae_id, size)
             return load_sae(entry, place[0], threads=self._threads), size
 
-        return self._resident(("saes", sae_id), load)  # type: ignore[no-any-return]
+        return self._resident(("saes", sae_id), load)
 
     @contextmanager
     def hold(self, model_id: str | None, sae_ids: Sequence[str] = ()) -> Iterator[None]:
@@ -245,5 +245,6 @@ def _all_held(id: str, needed: int, used: int, budget: int) -> ResourceExhausted
         f"{id} needs about {gigabytes(needed)}; {gigabytes(used)} of the memory budget of "
         f"{gigabytes(budget)} are taken by what this run uses: choose fewer SAEs, or raise "
         "ACTISCOPE_MEMORY_BUDGET_GB",
-        **{"needed_bytes": needed, "used_bytes": used, "budget_bytes": budget},
+        needed_bytes=needed,
+        budget_bytes=budget,
     )

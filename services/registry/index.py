@@ -64,6 +64,11 @@ class Index:
         Raises:
             Unavailable: the database is away.
         """
+        usage = self._store.usage()
+        return replace(self._read(), model_runs=usage.models, sae_runs=usage.saes)
+
+    def _read(self) -> Known:
+        """What runs need of it: not how many there are of them."""
         rows = self._store.rows()
         models = [model_record(entry) for entry in self._models.list()]
         saes = [sae_record(entry) for entry in self._saes.list()]
@@ -72,8 +77,7 @@ class Index:
         if new_models or new_saes:
             self._store.sync(new_models, new_saes)
             rows = self._store.rows()
-        usage = self._store.usage()
-        known = Known(rows.models, rows.saes, self._store.latest(), usage.models, usage.saes)
+        known = Known(rows.models, rows.saes, self._store.latest())
         self._lately, self._read_at = known, time.monotonic()
         return known
 
@@ -82,7 +86,7 @@ class Index:
         if time.monotonic() - self._read_at < _KEPT_S or not self._lock.acquire(blocking=False):
             return self._lately
         try:
-            return self.known()
+            return self._read()
         except ActiscopeError as error:
             log.debug("the registry's tables cannot be read: %s", error)
             self._read_at = time.monotonic()

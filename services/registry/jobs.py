@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from services.errors import ActiscopeError
 from services.types import TaskStatus, TaskView
 
-ADDING, MEASURING = "adding", "measuring"  # lanes: tasks of one do not wait for the other's
+# Lanes: tasks of one do not wait for those of another. Aside is what nobody asked for.
+ADDING, MEASURING, ASIDE = "adding", "measuring", "aside"
 _RATE_OVER_S = 5.0
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from services.errors import ActiscopeError, NotFound
 from services.registry.fresh import is_stale
-from services.registry.jobs import MEASURING, Job, Stopped
+from services.registry.jobs import ASIDE, MEASURING, Job, Stopped
 from services.registry.naming import same_model
 from services.registry.parts import Parts
 from services.types import EntryState, ModelCard, PreflightReport, SaeCard, TaskView
@@ -81,35 +82,38 @@ def measure(
         Stopped: the task was cancelled, or it is to give way.
         ActiscopeError: model or SAE cannot be loaded.
     """
-    entry = parts.saes.get(sae_id)
-    published = entry.registration.published if entry.registration else {}
-    on_this = was_trained_on(parts, entry.info.trained_on, model_id)
-
-    def work() -> PreflightReport:
-        from services.sae.preflight import preflight
-
-        with parts.residents.hold(model_id, (sae_id,)):
-            job.begin("loading")
-            lm, sae = parts.residents.model(model_id), parts.residents.sae(sae_id)
-            job.begin("measuring", unit="tokens")
-            report = preflight(
-                lm,
-                sae,
-                entry,
-                published=published,
-                trained_on_this=on_this,
-                progress=job.progress,
-                should_stop=lambda: job.should_stop() or gives_way(),
-            )
-        if report is None:
-            raise Stopped
-        return report
-
+    job.about |= {("saes", sae_id), ("models", model_id)}
     job.begin("waiting")
+    work = partial(_measured, parts, job, sae_id, model_id, gives_way)
     report = parts.tasks.on_engine(job, work)
     parts.index.known()  # a preflight needs the row of its SAE
     parts.store.keep_preflight(report)
     parts.index.changed()
+    return report
+
+
+def _measured(
+    parts: Parts, job: Job, sae_id: str, model_id: str, gives_way: Callable[[], bool]
+) -> PreflightReport:
+    """In the engine's thread."""
+    from services.sae.preflight import preflight
+
+    entry = parts.saes.get(sae_id)
+    with parts.residents.hold(model_id, (sae_id,)):
+        job.begin("loading")
+        lm, sae = parts.residents.model(model_id), parts.residents.sae(sae_id)
+        job.begin("measuring", unit="tokens")
+        report = preflight(
+            lm,
+            sae,
+            entry,
+            published=entry.registration.published if entry.registration else {},
+            trained_on_this=was_trained_on(parts, entry.info.trained_on, model_id),
+            progress=job.progress,
+            should_stop=lambda: job.should_stop() or gives_way(),
+        )
+    if report is None:
+        raise Stopped
     return report
 
 
@@ -162,11 +166,35 @@ def measure_demo(parts: Parts) -> None:
             for entry in parts.saes.list()
             if parts.is_demo(entry.path) and not is_measured(parts, entry.info.sae_id)
         ]
-        if waiting:
-            job = Job("preflight", "Preflight of the demo's SAEs", "demo", lane=MEASURING)
-            parts.tasks.start(job, lambda job: _measure_aside(parts, job, waiting))
     except ActiscopeError as error:
         log.info("the demo's SAEs are not measured now: %s", error)
+    else:
+        _start_aside(parts, "Preflight of the demo's SAEs", waiting)
+
+
+def refresh(parts: Parts, cards: Iterable[SaeCard]) -> None:
+    """Measure again what has changed since it was measured, where the model is in memory anyway;
+    once for each outdated report. Never raises.
+    """
+    resident = parts.residents.loaded()["models"]
+    waiting = []
+    for card in cards:
+        if not card.is_stale or card.preflight is None or card.info.model_id not in resident:
+            continue
+        if card.preflight.preflight_id not in parts.refreshed:
+            parts.refreshed.add(card.preflight.preflight_id)
+            waiting.append(card.info.sae_id)
+    _start_aside(parts, "Preflight of what has changed", waiting)
+
+
+def _start_aside(parts: Parts, title: str, sae_ids: list[str]) -> None:
+    if not sae_ids:
+        return
+    job = Job("preflight", title, f"aside {' '.join(sae_ids)}", lane=ASIDE)
+    try:
+        parts.tasks.start(job, lambda job: _measure_aside(parts, job, sae_ids))
+    except ActiscopeError as error:
+        log.info("%s does not start now: %s", title, error)
 
 
 def _measure_aside(parts: Parts, job: Job, sae_ids: Iterable[str]) -> None:
@@ -176,6 +204,8 @@ def _measure_aside(parts: Parts, job: Job, sae_ids: Iterable[str]) -> None:
         while not is_measured(parts, sae_id):
             job.begin("waiting")
             parts.tasks.wait_until_idle(job)
+            if is_measured(parts, sae_id):
+                break  # by somebody who asked for it
             try:
                 measure(parts, job, sae_id, model_id, parts.tasks.is_awaited)
             except Stopped:

@@ -33,6 +33,9 @@ _SHORT = {
 }
 
 
+_ADDRESSES = frozenset({"catalogue"})  # what REST answers below /saes beside the SAEs
+
+
 def canonical(name: str) -> str:
     """The model's name without its owner, case, and the spellings that mean the same model."""
     short = name.strip().rstrip("/").rsplit("/", 1)[-1].lower().replace("_", "-")
@@ -88,7 +91,8 @@ def free_id(wanted: str, taken: Container[str]) -> str:
     """`wanted`, or with the first number behind it that makes it free."""
     if wanted not in taken:
         return wanted
-    stem = wanted[: _LONGEST - 4]
+    owner, slash, name = wanted.rpartition("/")
+    stem = f"{owner}{slash}{name[: _LONGEST - 5]}"
     return next(f"{stem}-{n}" for n in range(2, 10_000) if f"{stem}-{n}" not in taken)
 
 
@@ -103,6 +107,8 @@ def check_id(id: str) -> str:
         raise InvalidArgument(
             f"{id[:200]!r} cannot be an id: use letters, digits and . _ -, once with a / between"
         )
+    if id in _ADDRESSES:
+        raise InvalidArgument(f"{id!r} is an address of the API and cannot be an id")
     return id
 
 

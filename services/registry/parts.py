@@ -37,6 +37,7 @@ class Parts:
     demo: Path
     any_folder: bool = False
     turns: Turns = field(default_factory=Turns)
+    refreshed: set[str] = field(default_factory=set)  # outdated reports, see measuring.refresh
 
     @cached_property
     def hub(self) -> Hub:

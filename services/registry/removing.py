@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from services.errors import Conflict, NotFound
@@ -9,7 +10,7 @@ from services.registry.parts import Parts
 from services.registry.places import remove
 from services.registry.rows import unknown_model, unknown_sae
 from services.runs.catalogue import Kind
-from services.types import EntryState, ModelCard, SaeCard
+from services.types import RUNS_COUNTED, EntryState, ModelCard, SaeCard
 
 _WHAT = {"models": "model", "saes": "SAE"}
 
@@ -20,7 +21,8 @@ def dependents(parts: Parts, kind: Kind, id: str) -> tuple[str, ...]:
     found = list(in_use(parts, kind, id))
     runs = (known.model_runs if kind == "models" else known.sae_runs).get(id, 0)
     if runs:
-        found.append(f"{runs} stored run{'s' if runs > 1 else ''} used it")
+        least = "at least " if runs >= RUNS_COUNTED else ""
+        found.append(f"{least}{runs} stored run{'s' if runs > 1 else ''} used it")
     if kind == "models":
         deleted = known.deleted("saes")
         saes = [e.info.sae_id for e in parts.saes.list(id) if e.info.sae_id not in deleted]
@@ -44,13 +46,15 @@ def remove_model(parts: Parts, card: ModelCard, with_files: bool) -> None:
             id=model_id,
         )
     _remove(parts, "models", card, model_id, with_files)
-    parts.residents.unload_model(model_id)
+    with suppress(Conflict):  # whoever reads with it now ends with what it began with
+        parts.residents.unload_model(model_id)
 
 
 def remove_sae(parts: Parts, card: SaeCard, with_files: bool) -> None:
     """Offer the SAE no more, or forget it with its files."""
     _remove(parts, "saes", card, card.info.sae_id, with_files)
-    parts.residents.unload_sae(card.info.sae_id)
+    with suppress(Conflict):
+        parts.residents.unload_sae(card.info.sae_id)
 
 
 def restore(parts: Parts, kind: Kind, id: str, state: EntryState) -> None:

@@ -6,6 +6,7 @@ Reading answers at once. What takes a while is a task: started here, followed by
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from services.errors import NotFound
@@ -96,8 +97,10 @@ class Registry:
     # SAEs
 
     def saes(self, query: SaeQuery | None = None) -> tuple[SaeCard, ...]:
-        """The SAEs that pass the filters, by model, layer and id."""
-        return tuple(matching(self._sae_cards(), query or SaeQuery()))
+        """The SAEs that pass the filters, by model, layer and id; reports without their curves."""
+        cards = self._sae_cards()
+        measuring.refresh(self._parts, cards.values())
+        return tuple(matching(cards, query or SaeQuery()))
 
     def sae(self, sae_id: str) -> SaeCard:
         """The SAE.
@@ -105,7 +108,11 @@ class Registry:
         Raises:
             NotFound: there is none.
         """
-        return _found(self._sae_cards(), sae_id, "SAE")
+        card: SaeCard = _found(self._sae_cards(), sae_id, "SAE")
+        measuring.refresh(self._parts, [card])
+        if card.preflight is None:
+            return card
+        return replace(card, preflight=self._parts.store.preflight(card.preflight.preflight_id))
 
     def sae_config(self, sae_id: str) -> Mapping[str, Any]:
         """Its `cfg.json`."""

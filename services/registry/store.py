@@ -5,15 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from db.registry import Kind, RegistryRepository
 from db.registry_records import ModelRecord, PreflightRecord, SaeRecord
+from services import text
 from services.database import Database
 from services.errors import NotFound
-from services.types import Finding, PreflightReport, Verdict
+from services.types import RUNS_COUNTED, Finding, PreflightReport, Verdict
+
+Record = TypeVar("Record", ModelRecord, SaeRecord)
+
+_INT_MOST = 2**63 - 1  # of a column; configurations write 10**30 for "no limit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +31,7 @@ class RegistryRows:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Stored runs by id, counted up to `db.registry.COUNTED_MOST`."""
+    """Stored runs by id, counted up to RUNS_COUNTED."""
 
     models: Mapping[str, int]
     saes: Mapping[str, int]
@@ -45,8 +50,8 @@ class RegistryStore:
     def sync(self, models: Sequence[ModelRecord], saes: Sequence[SaeRecord]) -> None:
         """Write down what was found in folders; marks and dates of what is known stay."""
         with self._write() as registry:
-            registry.keep(models)
-            registry.keep(saes)
+            registry.keep([_storable_record(record) for record in models])
+            registry.keep([_storable_record(record) for record in saes])
 
     def rows(self) -> RegistryRows:
         """All of both."""
@@ -75,14 +80,21 @@ class RegistryStore:
             NotFound: its SAE was forgotten meanwhile.
         """
         with self._write() as registry:
-            if report.sae_id not in registry.saes():
+            if not registry.insert_preflight(_record_of(report)):
                 raise NotFound(f"SAE {report.sae_id!r} is not registered", id=report.sae_id)
-            registry.insert_preflight(_record_of(report))
 
     def latest(self) -> dict[str, PreflightReport]:
-        """The newest report of each SAE with the model that it is registered for, by SAE."""
+        """The newest report of each SAE with the model that it is registered for, by SAE; without
+        its curves.
+        """
         with self._read() as registry:
             return {id: _report_of(record) for id, record in registry.latest().items()}
+
+    def preflight(self, preflight_id: str) -> PreflightReport | None:
+        """The report, whole; None when it was forgotten."""
+        with self._read() as registry:
+            record = registry.preflight(preflight_id)
+        return None if record is None else _report_of(record)
 
     def history(self, sae_id: str, limit: int = 50) -> tuple[PreflightReport, ...]:
         """The SAE's reports, newest first."""
@@ -92,7 +104,9 @@ class RegistryStore:
     def usage(self) -> Usage:
         """How many stored runs used each model and each SAE."""
         with self._read() as registry:
-            return Usage(registry.usage("models"), registry.usage("saes"))
+            return Usage(
+                registry.usage("models", RUNS_COUNTED), registry.usage("saes", RUNS_COUNTED)
+            )
 
     def active(self, kind: Kind, id: str) -> tuple[str, ...]:
         """Ids of the runs with it that are queued or under way, oldest first."""
@@ -120,11 +134,11 @@ def _record_of(report: PreflightReport) -> PreflightRecord:
         sae_revision=report.sae_revision,
         model_revision=report.model_revision,
         duration_s=report.duration_s,
-        findings=[_finite(asdict(finding)) for finding in report.findings],
-        metrics=_finite(report.metrics),
-        published=_finite(report.published),
-        conditions=_finite(report.conditions),
-        curves=_finite(report.curves),
+        findings=[_storable(asdict(finding)) for finding in report.findings],
+        metrics=_storable(report.metrics),
+        published=_storable(report.published),
+        conditions=_storable(report.conditions),
+        curves=_storable(report.curves),
     )
 
 
@@ -149,12 +163,24 @@ def _report_of(record: PreflightRecord) -> PreflightReport:
     )
 
 
-def _finite(value: Any) -> Any:
-    """`value` as JSON keeps it: what is not a finite number is no number."""
+def _storable_record(record: Record) -> Record:
+    """`record` as both databases keep it: one odd name in a file must not stop the others."""
+    values = {field.name: getattr(record, field.name) for field in fields(record)}
+    return replace(record, **{name: _storable(value) for name, value in values.items()})
+
+
+def _storable(value: Any) -> Any:
+    """`value` as columns and JSON keep it: text made storable, integers of 64 bits, and None for
+    what is no finite number.
+    """
+    if isinstance(value, str):
+        return text.storable(value)
     if isinstance(value, Mapping):
-        return {str(key): _finite(inner) for key, inner in value.items()}
+        return {text.storable(str(key)): _storable(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
+        return [_storable(inner) for inner in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
+    if isinstance(value, int) and not isinstance(value, bool):
+        return max(-_INT_MOST, min(value, _INT_MOST))
     return value

@@ -16,17 +16,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from services.errors import ActiscopeError, Busy, NotFound, as_product_error
-from services.registry.jobs import ADDING, MEASURING, Job, Stopped
+from services.registry.jobs import ADDING, ASIDE, MEASURING, Job, Stopped
 from services.runs.worker import EngineWorker
 from services.types import TaskStatus, TaskView
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-_THREADS = {ADDING: 2, MEASURING: 1}  # the engine does one thing at a time anyway
+_THREADS = {ADDING: 2, MEASURING: 1, ASIDE: 1}  # the engine does one thing at a time anyway
 _LIMIT = 32  # waiting and running together
 _KEPT, _KEPT_FOR = 200, timedelta(days=1)
-_QUIET_S = 1.0  # without work for the engine, before something unasked for begins
+_QUIET_S = 3.0  # without work for the engine, before something unasked for begins
 _LOOK_S = 0.1  # how often a task that waits for the engine looks whether it was cancelled
 
 

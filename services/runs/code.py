@@ -16,7 +16,9 @@ from services.types import RunView, Segment
 
 Language = Literal["python", "curl"]
 
-_SPEC = ("sae_id", "path", "module", "side", "centres_input", "input_scale")
+_SPEC = ("sae_id", "path", "module", "side", "norm", "centres_input", "input_scale")
+
+_UNKNOWN_TO_SAE_LENS = ("topk_transcoder", "topk_skip_transcoder")
 
 _PYTHON = Template('''\
 """Run $request_id again: features of a stored sequence, with plain transformers and sae-lens.
@@ -57,6 +59,13 @@ def keep(spec):
         module.register_forward_hook(read_output)
 
 
+def normalized(x, kind, eps):
+    """The input of a norm's gain and bias: `x` of length sqrt(d)."""
+    if kind == "layer":
+        x = x - x.mean(-1, keepdim=True)
+    return x * (x.pow(2).mean(-1, keepdim=True) + eps).rsqrt()
+
+
 rows = []
 with torch.no_grad():
     for spec in SAES:
@@ -69,6 +78,8 @@ with torch.no_grad():
         if spec["input_scale"] != 1:  # the stored weights lack it
             sae.fold_activation_norm_scaling_factor(spec["input_scale"])
         x = captured[spec["sae_id"]].float()
+        if spec["norm"]:
+            x = normalized(x, **spec["norm"])
         if spec["centres_input"]:  # trained on weights that write centred residuals
             x = x - x.mean(-1, keepdim=True)
         features = sae.encode(x)
@@ -120,6 +131,13 @@ def _python(view: RunView) -> str:
         raise Unsupported(f"run {view.summary.request_id} has no tokens to reproduce")
     failed = {t.sae_id for t in view.timelines if t.error is not None}
     saes = [s for s in provenance.get("saes", []) if s["sae_id"] not in failed]
+    for sae in saes:
+        if sae["architecture"].startswith(_UNKNOWN_TO_SAE_LENS):
+            raise Unsupported(
+                f"sae-lens knows no {sae['architecture']} as {sae['sae_id']} is one: run without "
+                "it for a script",
+                sae_id=sae["sae_id"],
+            )
     versions = provenance["versions"]
     return _PYTHON.substitute(
         request_id=view.summary.request_id,
@@ -138,7 +156,7 @@ def _python(view: RunView) -> str:
 
 
 def _spec(sae: dict[str, Any]) -> dict[str, Any]:
-    return {key: sae[key] for key in _SPEC}
+    return {key: sae.get(key) for key in _SPEC}  # runs of older versions have no `norm`
 
 
 def _literal(specs: list[dict[str, Any]]) -> str:

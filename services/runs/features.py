@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -122,6 +122,7 @@ class FeatureReader:
             "path": str(entry.path),
             "module": names[id(point.module)],
             "side": point.side,
+            "norm": asdict(point.norm) if point.norm else None,
             "centres_input": entry.config.centres_input,
             "input_scale": entry.config.input_scale,
         }

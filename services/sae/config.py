@@ -93,9 +93,9 @@ def parse_config(raw: Mapping[str, Any], path: Path) -> SaeConfig:
         d_out=_size(path, cfg, "d_out") if "transcoder" in architecture else d_in,
         model_name=str(meta.get("model_name") or ""),
         hook_name=hook_name,
-        hf_hook_name=meta.get("hf_hook_name") or None,
+        hf_hook_name=_text(meta.get("hf_hook_name")),
         layer=_layer(path, hook_name, meta),
-        neuronpedia_id=meta.get("neuronpedia_id") or None,
+        neuronpedia_id=_text(meta.get("neuronpedia_id")),
         k=_size(path, cfg, "k") if "topk" in architecture else None,
         apply_b_dec_to_input=bool(cfg.get("apply_b_dec_to_input", True))
         and "transcoder" not in architecture,
@@ -197,6 +197,11 @@ def _hook_name(path: Path, meta: Mapping[str, Any]) -> str:
     if not isinstance(name, str) or len(name) > 200:
         raise broken(path, "has no hook_name", "add where in the model the SAE reads")
     return name
+
+
+def _text(value: Any) -> str | None:
+    """`value` where it is a text that says something; what else files hold there says nothing."""
+    return value if isinstance(value, str) and value else None
 
 
 def _layer(path: Path, hook_name: str, meta: Mapping[str, Any]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +19,11 @@ Open = Callable[..., Screen]
 
 @pytest.fixture(scope="module")
 def run_id(server: Server) -> str:
-    """A finished run with features."""
+    """A finished run with features, of an SAE with a verdict."""
+    status, task = server.call("POST", "/api/v1/saes/demo-l1-res/preflight", {})
+    assert status == 202, task
+    while server.get(f"/api/v1/tasks/{task['task_id']}")["finished_at"] is None:
+        time.sleep(0.1)
     body = {"prompt": "The cat sat on the mat", "max_tokens": 6, "chat_template": "off"}
     return server.call("POST", "/api/v1/playground/activations/run", body)[1]["request_id"]
 
@@ -29,13 +34,30 @@ def settle(screen: Screen, path: str) -> None:
         screen.finish().features()
     elif path == "/runs":
         screen.page.locator("#runs-items > li").first.wait_for()
+    elif path in REGISTRY:
+        screen.page.locator(REGISTRY[path]).first.wait_for()
     elif path == "/health":
         screen.page.locator("#health-content").get_by_text("database").first.wait_for()
     elif path == "/":
         screen.page.locator("#play-recent a").first.wait_for()
 
 
-PATHS = ("/", "/?run={}&feature=1&token=3", "/runs", "/runs/{}", "/health", "/nothing")
+REGISTRY = {
+    "/saes": "#saes-items tbody tr",
+    "/saes?text=no+such+name": "#saes-items .as-empty",
+    "/sae?id=demo-l1-res": "#sae-figure-1 .barlayer .point",
+    "/sae?id=nobody": "[role=alert]",
+    "/saes/add?q=gemma": "#add-results li",
+    "/saes/add": "#add-results [role=status]",
+    "/saes/add?source=local": "#add-tabs",
+    "/models": "#models-content .as-model",
+    "/models?id=actiscope-demo": "#models-content .as-facts",
+}
+"""Pages of models and SAEs, and what each shows once it is complete."""
+
+PATHS = (
+    "/", "/?run={}&feature=1&token=3", "/runs", "/runs/{}", "/health", "/nothing", *REGISTRY,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -65,7 +87,7 @@ def test_no_page_scrolls_sideways_on_a_phone(open_screen: Open, run_id: str, pat
 
 
 def test_every_page_is_reached_by_the_rail(screen: Screen) -> None:
-    for name in ("Runs", "Health", "Playground"):
+    for name in ("Runs", "SAEs", "Models", "Health", "Playground"):
         screen.page.get_by_role("navigation").get_by_text(name).click()
         screen.page.get_by_role("heading", level=1, name=name).wait_for()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from services.demo import ARTEFACTS
+from tests.e2e.conftest import DESKTOP, PHONE
 from tests.e2e.screens import Screen
 from tests.servers import Server
 
@@ -43,10 +45,12 @@ def measured(server: Server) -> None:
     for name in ("demo-l1-res", "demo-l2-res"):
         status, task = server.call("POST", f"/api/v1/saes/{name}/preflight", {})
         assert status == 202, task
-    for _ in range(600):
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
         items = {one["sae_id"]: one for one in server.get("/api/v1/saes")["items"]}
         if all(items[name]["verdict"] for name in ("demo-l1-res", "demo-l2-res")):
             return
+        time.sleep(0.1)
     raise TimeoutError("no verdict")
 
 
@@ -60,7 +64,7 @@ def test_a_folder_is_added_in_three_clicks_to_a_verdict(open_screen: Open, home:
     page = screen.page
     page.get_by_role("link", name="Add SAE").click()
     page.get_by_role("tab", name="Folder or file").click()
-    page.get_by_label("Folder or file", exact=True).fill(str(home / "import" / "harbour"))
+    page.get_by_label("Path", exact=True).fill(str(home / "import" / "harbour"))
     page.keyboard.press("Enter")
     page.get_by_role("button", name="Add", exact=True).click()
     screen.wait_for_query(source="local")
@@ -95,7 +99,7 @@ def test_several_are_chosen_from_a_folder_and_what_is_none_is_named(
 ) -> None:
     screen = open_screen("/saes/add?source=local")
     page = screen.page
-    page.get_by_label("Folder or file", exact=True).fill(str(home / "import"))
+    page.get_by_label("Path", exact=True).fill(str(home / "import"))
     page.get_by_role("button", name="Look").click()
     boxes = page.get_by_role("checkbox", checked=True)
     screen.expect(boxes).to_have_count(2)
@@ -109,7 +113,7 @@ def test_several_are_chosen_from_a_folder_and_what_is_none_is_named(
 
 def test_a_folder_that_may_not_be_read_is_refused_with_the_way_out(open_screen: Open) -> None:
     screen = open_screen("/saes/add?source=local")
-    screen.page.get_by_label("Folder or file", exact=True).fill("/etc")
+    screen.page.get_by_label("Path", exact=True).fill("/etc")
     screen.page.get_by_role("button", name="Look").click()
     screen.expect(screen.page.locator("#add-error")).to_contain_text("ACTISCOPE_LOCAL_ROOTS")
 
@@ -158,7 +162,7 @@ def test_filters_are_in_the_address(open_screen: Open, measured: None) -> None:
     screen.wait_for_query(text="demo-l2")
     screen.page.reload()
     screen.expect(rows).to_have_count(1)
-    screen.page.get_by_label("Verdict", exact=True).click()
+    screen.page.get_by_role("textbox", name="Verdict").click()
     screen.page.get_by_role("option", name="Broken").click()
     screen.wait_for_query(text="demo-l2", verdict="broken")
     screen.expect(screen.page.get_by_text("No SAE passes these filters")).to_be_visible()
@@ -259,7 +263,7 @@ def test_the_picker_shows_verdicts(open_screen: Open, measured: None) -> None:
     screen = open_screen("/?sae=demo-l2-res")
     form = screen.page.locator("#play-form")
     screen.expect(form).to_contain_text("demo-l2-res · layer 2 · good")
-    screen.page.get_by_label("SAEs", exact=True).click()
+    screen.page.get_by_role("textbox", name="SAEs").click()
     offered = screen.page.get_by_role("option", name="demo-l1-res · layer 1 · good")
     screen.expect(offered).to_be_visible()
 
@@ -272,3 +276,23 @@ def test_a_run_leads_to_its_saes(open_screen: Open, server: Server) -> None:
     screen.page.get_by_role("heading", level=1, name="SAE demo-l1-res").wait_for()
     screen.page.get_by_role("link", name="used it").click()
     screen.expect(screen.page.locator("#runs-items")).to_contain_text("The cat")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_in_what_opens_later(
+    open_screen: Open, home: Path, measured: None, scheme: str
+) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    for viewport in (DESKTOP, PHONE):
+        options = {"viewport": viewport, "color_scheme": scheme, "bypass_csp": True}
+        screen = open_screen("/saes/add?source=local", reduced_motion="reduce", **options)
+        screen.page.get_by_label("Path", exact=True).fill(str(home / "import"))
+        screen.page.keyboard.press("Enter")
+        screen.expect(screen.page.get_by_text("These cannot be added")).to_be_visible()
+        assert axe.run(screen.page).response["violations"] == []
+        screen = open_screen("/models", reduced_motion="reduce", **options)
+        screen.page.get_by_role("button", name="Delete actiscope-demo").click()
+        dialog = screen.page.get_by_role("dialog")
+        dialog.get_by_role("button", name="Delete", exact=True).click()
+        screen.expect(dialog.get_by_role("alert")).to_contain_text("default model")
+        assert axe.run(screen.page).response["violations"] == []

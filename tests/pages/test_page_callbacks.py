@@ -117,7 +117,15 @@ def test_details_stand_where_no_python_can_be_given(
     text = json.dumps(answer["response"])
     for said in ("Facts", "Notes", "Provenance", "nothing was computed", "run-code-curl"):
         assert said in text
-    assert answer["sideUpdate"] == {"run-error": {"children": None}}
+    assert "sideUpdate" not in answer
+
+
+def test_an_error_is_taken_down_by_the_next_success(client: Client, finished: str) -> None:
+    spec = client.spec("run-shown.data")
+    told = client.post(spec, ["gone", None], [{"run": "gone"}, "/"]).get_json()["sideUpdate"]
+    shown = told["run-error"]["children"]
+    answer = client.post(spec, [finished, None], [{"run": finished}, "/", shown]).get_json()
+    assert answer["sideUpdate"]["run-error"] == {"children": None}
 
 
 def test_watching_a_run_that_is_gone_says_so_and_is_no_incident(

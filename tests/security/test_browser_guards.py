@@ -170,7 +170,7 @@ def test_a_fault_of_ours_tells_an_incident_and_no_more(
     def broken() -> None:
         raise RuntimeError("secret internals at /srv/x.py")
 
-    endpoint = "system.models"
+    endpoint = "models.models"
     original = server.view_functions[endpoint]
     server.view_functions[endpoint] = broken
     try:

@@ -57,7 +57,7 @@ def _read(place: Place, name: str, config_name: str) -> FoundSae:
     raw, specs = place.json(config_name), read_specs(file)
     _refuse(about, raw)
     parts = _matrices(file, specs, raw)
-    d_in, d_sae = (*parts["W_enc"].shape, 0, 0)[:2]
+    d_sae = (*parts["W_enc"].shape, 0)[1]
     d_model = int(number(about, raw, "d_model"))
     hook, out = raw.get("hook_point_in"), raw.get("hook_point_out")
     scale, out_scale = _scales(place, about, raw, specs, file)
@@ -73,7 +73,6 @@ def _read(place: Place, name: str, config_name: str) -> FoundSae:
         rest["d_out"] = (*parts["W_dec"].shape, 0)[1]
     if raw.get("norm_activation") == "token-wise":
         rest["normalize_activations"] = "constant_norm_rescale"
-    del d_in
     return found(
         place,
         Draft(

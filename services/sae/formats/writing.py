@@ -147,8 +147,6 @@ class _Tensors:
 
     def made(self, name: str) -> Tensor:
         """The tensor as it is written; `Unsupported` when it is not of finite numbers."""
-        import torch
-
         part, tensor = self.parts[name], self._computed(name)
         # Infinities do not cancel in a sum: one cheap pass, and a second one only in doubt.
         total = tensor.sum()

@@ -12,7 +12,7 @@ from services.sae.preflight.causes import worst
 from services.sae.preflight.evidence import METRICS, Evidence
 from services.sae.preflight.judge import judge
 from services.sae.preflight.stated import Stated, read_stated
-from services.sae.preflight.text import cut_windows, slice_sha256, token_limit
+from services.sae.preflight.text import TOKEN_LIMIT, cut_windows, slice_sha256, token_limit
 from services.types import PreflightReport
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def preflight(
     *,
     published: Mapping[str, float] = NOTHING_PUBLISHED,
     trained_on_this: bool | None = None,
+    max_tokens: int = TOKEN_LIMIT,
     progress: Callable[[int, int], None] = lambda done, total: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> PreflightReport | None:
@@ -38,6 +39,7 @@ def preflight(
 
     `published` are figures as the publisher states them, by the names of the metrics;
     `trained_on_this` says whether the SAE was trained on this very model, None if unknown.
+    At most `max_tokens` of the text are read, fewer with a large model on a CPU.
     `progress` is told the tokens read and how many there are. What is wrong with the pair is a
     finding, never an exception. The caller sees to it that nobody else uses the model meanwhile.
 
@@ -48,7 +50,7 @@ def preflight(
     started = time.monotonic()
     stated = read_stated(entry, published)
     bos_id = lm.tokenizer.bos_token_id if stated.prepend_bos else None
-    windows = cut_windows(lm, bos_id, token_limit(lm))
+    windows = cut_windows(lm, bos_id, min(max_tokens, token_limit(lm)))
     evidence = _empty_evidence(lm, entry, stated, trained_on_this)
     gathered = gather(lm, sae, entry, windows, evidence, progress, should_stop)
     if gathered is None:

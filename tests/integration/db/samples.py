@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+from sqlalchemy import Engine, event
 
 from db.records import (
     FiredFeatures,
@@ -146,3 +147,16 @@ def assert_same_timelines(
         for name in ("feature_ids", "activations", "l0"):
             x, y = getattr(a, name), getattr(b, name)
             assert x.dtype == y.dtype and x.shape == y.shape and x.tobytes() == y.tobytes(), name
+
+
+def last_statement(engine: Engine, action: Callable[[], object]) -> tuple[str, Any]:
+    """The last statement of `action`, with its parameters."""
+    seen: list[tuple[str, Any]] = []
+
+    def keep(_c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        seen.append((statement, parameters))
+
+    event.listen(engine, "before_cursor_execute", keep)
+    action()
+    event.remove(engine, "before_cursor_execute", keep)
+    return seen[-1]

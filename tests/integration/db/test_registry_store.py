@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import math
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, inspect
 
-from db import registry, schema
+from db import schema
+from db.engine import make_engine
 from db.registry_records import ModelRecord, SaeRecord
+from db.unit_of_work import UnitOfWork
 from services.database import Database
 from services.errors import NotFound
+from services.registry import store as store_module
 from services.registry.store import RegistryStore
 from services.types import Finding, PreflightReport, Verdict
-from tests.integration.db.samples import Runs, outcome, store
+from tests.integration.db.samples import Runs, last_statement, outcome, store
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 
@@ -128,7 +131,9 @@ def test_reports_come_back_and_the_newest_one_counts(kept: RegistryStore) -> Non
     )  # fmt: skip
     assert kept.history("release/l12", limit=1)[0].preflight_id == "p4"
     latest = kept.latest()
-    assert latest["release/l12"] == report(3)  # the fourth measured it with another model
+    newest = report(3)  # the fourth measured it with another model
+    assert latest["release/l12"] == replace(newest, curves={})
+    assert kept.preflight("p3") == newest and kept.preflight("p9") is None
     assert latest["other"].metrics == {"l0": None, "mse": None}
 
 
@@ -139,6 +144,73 @@ def test_a_report_needs_its_sae_and_goes_with_it(kept: RegistryStore) -> None:
     kept.keep_preflight(report(1))
     kept.forget("saes", "release/l12")
     assert kept.history("release/l12") == () and kept.rows().saes == {}
+
+
+def test_a_report_of_an_earlier_model_waits_for_it(kept: RegistryStore) -> None:
+    """The newest report counts of those with the model that the SAE is for now."""
+    kept.sync([], [sae()])
+    kept.keep_preflight(report(1, model_id="another/model"))
+    kept.keep_preflight(report(2))
+    kept.keep_preflight(report(3))
+    kept.sync([], [sae(model_id="another/model")])
+    assert kept.latest()["release/l12"].preflight_id == "p1"
+    kept.sync([], [sae(model_id="a/third")])
+    assert kept.latest() == {}
+    assert len(kept.history("release/l12")) == 3
+
+
+def test_reports_of_one_moment_have_an_order(kept: RegistryStore) -> None:
+    kept.sync([], [sae()])
+    for name in ("b", "c", "a"):
+        kept.keep_preflight(report(1, preflight_id=name))
+    assert [r.preflight_id for r in kept.history("release/l12")] == ["c", "b", "a"]
+    assert kept.latest()["release/l12"].preflight_id == "c"
+
+
+def test_odd_values_of_files_are_kept_as_both_databases_can(kept: RegistryStore) -> None:
+    """What a cfg.json or a folder's name may hold must not stop the rows of all others."""
+    odd = sae(
+        hook_name="a\x00b",
+        local_path="/data/\udcff",
+        layer=10**30,
+        published={"l0": math.nan, "a\x00": [1.5, math.inf, {"b\ud800": -math.inf}]},
+    )
+    kept.sync([model(n_ctx=10**30, family="\x00")], [sae("plain"), odd])
+    found = kept.rows()
+    assert found.saes["plain"] == sae("plain")
+    assert found.saes["release/l12"] == sae(
+        hook_name="a\u2400b",
+        local_path="/data/\ufffd",
+        layer=2**63 - 1,
+        published={"l0": None, "a\u2400": [1.5, None, {"b\ufffd": None}]},
+    )
+    assert found.models["owner/model"] == model(n_ctx=2**63 - 1, family="\u2400")
+    said = Finding("no_hook", Verdict.BROKEN, "a\x00 is not there", "\ud800")
+    kept.keep_preflight(report(1, findings=(said,), conditions={"hook": "\x00", "n": (1, 2)}))
+    [stored] = kept.history("release/l12")
+    assert stored.findings == (
+        Finding("no_hook", Verdict.BROKEN, "a\u2400 is not there", "\ufffd"),
+    )
+    assert stored.conditions == {"hook": "\u2400", "n": [1, 2]}
+
+
+def test_forgetting_one_leaves_the_others(kept: RegistryStore) -> None:
+    kept.sync([model(), model("m2")], [sae(), sae("s2")])
+    kept.keep_preflight(report(1))
+    kept.keep_preflight(report(2, "s2"))
+    kept.forget("models", "owner/model")
+    kept.forget("saes", "s2")
+    found = kept.rows()
+    assert set(found.models) == {"m2"} and set(found.saes) == {"release/l12"}
+    assert set(kept.latest()) == {"release/l12"}
+
+
+def test_nothing_of_a_failed_sync_is_kept(kept: RegistryStore) -> None:
+    with pytest.raises(ValueError, match="cannot be stored"):
+        kept.sync([model()], [sae(), sae("other", source="somewhere")])
+    assert kept.rows().models == {} and kept.rows().saes == {}
+    with pytest.raises(ValueError, match=r"NOT NULL|null value"):
+        kept.sync([model(family=None)], [])
 
 
 def test_wrong_words_are_refused(kept: RegistryStore) -> None:
@@ -157,7 +229,7 @@ def test_runs_are_counted_up_to_a_limit(
     usage = kept.usage()
     assert usage.models == {used.model_id: 4}
     assert usage.saes == dict.fromkeys(used.sae_ids, 4)
-    monkeypatch.setattr(registry, "COUNTED_MOST", 3)
+    monkeypatch.setattr(store_module, "RUNS_COUNTED", 3)
     assert kept.usage().models == {used.model_id: 3}
 
 
@@ -165,34 +237,90 @@ def test_runs_under_way_are_named(kept: RegistryStore, runs: Runs) -> None:
     store(runs, "done", outcome())
     store(runs, "waiting")
     used = runs.get("waiting").index
-    assert kept.active("models", used.model_id) == ("waiting",)
-    assert kept.active("saes", used.sae_ids[0]) == ("waiting",)
+    store(runs, "earlier", created_at=used.created_at - timedelta(seconds=1))
+    assert kept.active("models", used.model_id) == ("earlier", "waiting")
+    assert kept.active("models", "nope") == ()
+    assert kept.active("saes", used.sae_ids[0]) == ("earlier", "waiting")
     assert kept.active("saes", "nope") == ()
 
 
-def test_two_processes_may_write_the_same_at_once(kept: RegistryStore) -> None:
-    def sync() -> None:
-        for _ in range(5):
-            kept.sync([model()], [sae(f"s{i}") for i in range(20)])
-
-    threads = [threading.Thread(target=sync) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(kept.rows().saes) == 20
+_RUNS, _USED = "activation_run_index", "activation_run_saes"
+_PLANS: dict[str, tuple[Callable[[RegistryStore], object], str, str]] = {
+    "model": (lambda s: s.active("models", "m"), _RUNS, f"ix_{_RUNS}_model_id_status_recent"),
+    "SAE": (lambda s: s.active("saes", "s"), _USED, f"ix_{_USED}_sae_key_status_recent"),
+    "counts": (lambda s: s.usage(), _USED, f"ix_{_USED}_sae_key"),
+    "newest": (lambda s: s.latest(), "sae_preflights", "ix_sae_preflights_recent"),
+    "history": (lambda s: s.history("s"), "sae_preflights", "ix_sae_preflights_recent"),
+}
 
 
-def test_a_database_of_the_first_revision_is_upgraded_with_its_runs(
-    engine: Engine, runs: Runs, kept: RegistryStore
+@pytest.mark.parametrize("name", _PLANS)
+def test_among_a_million_runs_only_those_asked_for_are_read(
+    sqlite_engine: Engine, name: str
 ) -> None:
-    kept.sync([model()], [sae()])
+    action, table, index = _PLANS[name]
+    kept = RegistryStore(Database(sqlite_engine))
+    statement = last_statement(sqlite_engine, lambda: action(kept))
+    with sqlite_engine.connect() as connection:
+        plan = connection.exec_driver_sql("EXPLAIN QUERY PLAN " + statement[0], statement[1])
+        steps = [row[-1] for row in plan]
+    assert any(f"INDEX {index}" in step for step in steps), steps
+    assert not any(step.startswith(f"SCAN {table}") for step in steps), steps
+
+
+def test_several_may_write_the_same_at_once_in_any_order(kept: RegistryStore) -> None:
+    def sync(number: int) -> None:
+        for _ in range(10):
+            saes = [sae(f"s{i}", layer=number) for i in range(20)]
+            kept.sync([model(n_params=number)], saes[:: 1 if number % 2 else -1])
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(sync, range(4)))  # raises what a thread raised
+    found = kept.rows()
+    assert len(found.saes) == 20
+    # Each sync is one transaction: what is there is of one of them.
+    layers = {record.layer for record in found.saes.values()}
+    assert layers == {found.models["owner/model"].n_params}
+
+
+def test_a_report_that_meets_a_removal_is_kept_or_refused(kept: RegistryStore) -> None:
+    """Never half of it, and never the database's own complaint about a missing row."""
+
+    def measure(number: int) -> bool:
+        try:
+            kept.keep_preflight(report(number))
+        except NotFound:
+            return False
+        return True
+
+    with ThreadPoolExecutor(2) as pool:
+        for number in range(30):
+            kept.sync([], [sae()])
+            written = pool.submit(measure, number)
+            pool.submit(kept.forget, "saes", "release/l12").result()
+            assert written.result() in (True, False)
+            assert kept.history("release/l12") == ()
+
+
+def test_a_database_of_the_first_revision_is_upgraded_and_back_with_its_runs(
+    database_url: str,
+) -> None:
+    engine = make_engine(database_url)
+    schema.upgrade(engine, "0001")
+    runs, kept = Runs(UnitOfWork(engine)), RegistryStore(Database(engine))
+    before = store(runs, "run", outcome())
+    schema.ensure_current(engine)
+    for _ in range(2):
+        assert runs.get("run").index == before
+        assert kept.rows().saes == {} and kept.history("release/l12") == ()
+        kept.sync([model()], [sae()])
+        kept.keep_preflight(report(1))
+        schema.downgrade(engine, "0001")
+        assert not {"models", "saes", "sae_preflights"} & set(inspect(engine).get_table_names())
+        assert len(runs.get("run", with_timelines=True).timelines) == 2
+        schema.upgrade(engine)
+    kept.sync([], [sae()])
     kept.keep_preflight(report(1))
-    store(runs, "run", outcome())
-    schema.downgrade(engine, "0001")
-    with engine.connect() as connection:
-        assert connection.scalar(text("SELECT count(*) FROM activation_run_index")) == 1
-    schema.upgrade(engine)
-    assert kept.rows().saes == {} and runs.get("run") is not None
-    kept.sync([model()], [sae()])
-    assert set(kept.rows().saes) == {"release/l12"}
+    kept.forget("saes", "release/l12")  # foreign keys work as in a new database
+    assert kept.history("release/l12") == ()
+    engine.dispose()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,12 +10,20 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine
 
 from db.records import ACTIVE, STATUSES, Cursor, FeatureFilter, RunFilter, RunIndexRecord
 from db.runs import RunRepository
 from db.unit_of_work import UnitOfWork
-from tests.integration.db.samples import NOW, Runs, fired, index_record, outcome, preview_record
+from tests.integration.db.samples import (
+    NOW,
+    Runs,
+    fired,
+    index_record,
+    last_statement,
+    outcome,
+    preview_record,
+)
 
 PROMPTS = ["Ärger im Straßenverkehr", "ärger 100% sicher", "ÀÉÎ ΣΊΣΥΦΟΣ", "Iĳ ﬁne 50_000", "a\\b"]
 FEATURES = (0, 7, 255, 256, 300)
@@ -236,7 +243,7 @@ def test_a_page_is_read_from_an_index_without_sorting(sqlite_engine: Engine, nam
     filters, index = PLANS[name]
     uow = UnitOfWork(sqlite_engine)
     fill(uow, 10)
-    statement = _last_statement(sqlite_engine, lambda: Runs(uow).page(50, (NOW, "x"), filters))
+    statement = last_statement(sqlite_engine, lambda: Runs(uow).page(50, (NOW, "x"), filters))
     with sqlite_engine.connect() as connection:
         plan = connection.exec_driver_sql("EXPLAIN QUERY PLAN " + statement[0], statement[1])
         steps = [row[-1] for row in plan]
@@ -244,21 +251,9 @@ def test_a_page_is_read_from_an_index_without_sorting(sqlite_engine: Engine, nam
     assert not any("TEMP B-TREE" in step or step.startswith("SCAN") for step in steps), steps
 
 
-def _last_statement(engine: Engine, action: Callable[[], object]) -> tuple[str, Any]:
-    seen: list[tuple[str, Any]] = []
-
-    def keep(_c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        seen.append((statement, parameters))
-
-    event.listen(engine, "before_cursor_execute", keep)
-    action()
-    event.remove(engine, "before_cursor_execute", keep)
-    return seen[-1]
-
-
 def test_the_list_does_not_read_the_long_columns(sqlite_engine: Engine) -> None:
     uow = UnitOfWork(sqlite_engine)
-    statement, _ = _last_statement(sqlite_engine, lambda: Runs(uow).page(50))
+    statement, _ = last_statement(sqlite_engine, lambda: Runs(uow).page(50))
     assert "prompt_search" not in statement
 
 

@@ -72,7 +72,7 @@ def tables(engine: Engine) -> set[str]:
 def _pg_tables(engine: Engine) -> set[str]:
     with engine.connect() as connection:
         names = connection.execute(
-            text("SELECT relname FROM pg_class WHERE relkind = 'r' AND relname ~ '^a'")
+            text("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
         )
         return set(names.scalars())
 

@@ -111,6 +111,21 @@ def test_a_preflight_of_other_weights_is_stale_and_no_verdict(one_shop: Shop) ->
     assert len(shop.registry.preflights("tiny-sae")) == 2
 
 
+def test_what_changed_is_measured_again_by_itself(one_shop: Shop) -> None:
+    shop = one_shop
+    shop.add_model(tiny.save_model(shop.folder, "tiny"))
+    shop.add_saes(tiny.save_sae(shop.folder), preflight=True)
+    path = Path(shop.registry.sae("tiny-sae").path) / tiny.WEIGHTS
+    changed = load_file(path)
+    save_file({name: array * 2 for name, array in changed.items()}, path)
+    assert shop.registry.saes()[-1].is_stale
+    (task,) = [t for t in shop.registry.tasks() if t.title == "Preflight of what has changed"]
+    assert shop.done(task).results == ("tiny-sae",)
+    card = shop.registry.sae("tiny-sae")
+    assert not card.is_stale and card.info.verdict is not None
+    assert len(shop.registry.preflights("tiny-sae")) == 2
+
+
 def test_a_named_model_wins_unless_its_width_cannot_fit(one_shop: Shop) -> None:
     shop = one_shop
     shop.add_model(tiny.save_model(shop.folder, "tiny"))

@@ -163,6 +163,7 @@ def test_wrong_methods_and_addresses_have_the_one_shape(api: Api) -> None:
     assert set(api.client.put("/api/v1/models", json={}).headers["Allow"].split(", ")) == {
         "GET",
         "HEAD",
+        "POST",
     }
     for address in ("/api/", "/api/v1/", "/api/v2/models", "/api/v1//models", "/api/v1/models/"):
         assert_is_error(api.client.get(address), 404)

@@ -35,8 +35,18 @@ def scaled_topk(home: Path) -> str:
     return "scaled"
 
 
+def before_the_gain(home: Path) -> str:
+    """An SAE that reads what a norm makes before its gain, for the demo model."""
+    folder = make_sae(home, "normed", model_id="actiscope-demo", d_in=256, d_sae=512, layer=2)
+    config = json.loads((folder / "cfg.json").read_text())
+    config["metadata"]["hook_name"] = "blocks.2.ln2.hook_normalized"
+    (folder / "cfg.json").write_text(json.dumps(config))
+    return "normed"
+
+
 def test_the_python_script_prints_the_rows_of_the_run(container, settings, tmp_path):
-    saes = ["demo-l1-res", "demo-l2-res", scaled_topk(settings.home)]
+    made = [scaled_topk(settings.home), before_the_gain(settings.home)]
+    saes = ["demo-l1-res", "demo-l2-res", *made]
     request = RunRequest(prompt="The capital of", max_tokens=8, seed=4, sae_ids=saes)
     request_id = container.runs.start(request).request_id
     assert container.runs.wait(request_id, 120).status is RunStatus.OK

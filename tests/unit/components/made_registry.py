@@ -62,6 +62,7 @@ def make_report(verdict: Verdict = Verdict.GOOD, **values: object) -> PreflightR
     random = np.random.default_rng(3)
     l0, l0_edges = np.histogram(random.normal(36, 7, 1000), 30)
     density, density_edges = np.histogram(random.normal(-2.2, 0.7, 2048), 28)
+    norm, norm_edges = np.histogram(random.normal(14.2, 2, 1000), 30)
     errors = 0.4 + np.exp(-np.arange(128) / 9) + random.normal(0, 0.02, 128)
     fields: dict[str, object] = {
         "preflight_id": "0192f0c1-7a4e-7cc1-9b0a-000000000001",
@@ -86,6 +87,8 @@ def make_report(verdict: Verdict = Verdict.GOOD, **values: object) -> PreflightR
             "l0_histogram": tuple(map(float, l0)), "l0_edges": tuple(l0_edges),
             "density_histogram": tuple(map(float, density)), "density_edges": tuple(density_edges),
             "error_by_position": tuple(errors),
+            "input_norm_histogram": tuple(map(float, norm)), "input_norm_edges": tuple(norm_edges),
+            "window_explained_variance": tuple(random.normal(0.87, 0.02, 16)),
         },
         "sae_revision": "3f" * 32,
         "model_revision": "9c" * 32,

@@ -140,7 +140,13 @@ def test_conditions_show_text_and_facts() -> None:
 def test_the_figures_have_the_reports_numbers() -> None:
     report = make_report()
     figures = {title: figure for title, _, figure in preflight_figures(report)}
-    assert list(figures) == ["Features per token", "Feature density", "Error by position"]
+    assert list(figures) == [
+        "Features per token", "Feature density", "Activation norm",
+        "Explained variance by window", "Error by position",
+    ]  # fmt: skip
+    windows = figures["Explained variance by window"].data[0]
+    assert tuple(windows.y) == report.curves["window_explained_variance"]
+    assert figures["Activation norm"].layout.shapes[0].x0 == 14.2
     l0 = figures["Features per token"]
     assert tuple(l0.data[0].y) == report.curves["l0_histogram"]
     assert [shape.x0 for shape in l0.layout.shapes] == [36.2, 34.0]
@@ -303,6 +309,8 @@ def test_the_catalogue_says_how_many_there_are() -> None:
         "layer_12/width_16k/canonical", "layer_13/width_16k/canonical",
     ]  # fmt: skip
     assert "16,384 features" in props["items"][0]["facts"]
+    link = "https://neuronpedia.org/gemma-2-2b/12-gemmascope-res-16k"
+    assert props["items"][0]["neuronpedia"] == link
     assert [bool(item["problem"]) for item in props["items"]] == [False, False, False, True]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from db.schema import head
 from services.cli import main
 from services.cli.text import table, wants_colour
 from services.settings import Settings
@@ -161,13 +162,13 @@ def test_doctor_makes_and_upgrades_nothing(
     (tmp_path / "home").mkdir()
     with closing(sqlite3.connect(tmp_path / "home" / "actiscope.sqlite")) as connection:
         connection.execute("CREATE TABLE alembic_version (version_num TEXT)")
-        connection.execute("INSERT INTO alembic_version VALUES ('0001')")
+        connection.execute("INSERT INTO alembic_version VALUES (?)", (head(),))
         connection.commit()
     before = _everything_below(tmp_path)
-    assert database() == (True, "revision 0001, the newest")
-    monkeypatch.setattr("db.schema.HEAD", "0002")
+    assert database() == (True, f"revision {head()}, the newest")
+    monkeypatch.setattr("db.schema.HEAD", "9999")
     is_ok, message = database()
-    assert is_ok and "upgrades it to 0002" in message
+    assert is_ok and "upgrades it to 9999" in message
     assert _everything_below(tmp_path) == before
 
 
@@ -196,6 +197,24 @@ def test_doctor_and_a_run_name_a_data_folder_that_cannot_be_made(
     out, err = shell("doctor", exits=1)
     assert "ACTISCOPE_HOME" in out and "Traceback" not in err
     assert "ACTISCOPE_HOME" in shell("run", "x", exits=1)[1]
+
+
+def test_doctor_says_where_the_hubs_settings_come_from(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HF_TOKEN", "HF_ENDPOINT", "HF_HUB_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HF_TOKEN", "hf_s3cret")
+    (tmp_path / ".env").write_text("HF_HUB_OFFLINE=1\nACTISCOPE_HUB_ENDPOINT=http://mirror\n")
+    out, _ = shell("doctor", "--json")
+    report = _json(out)
+    found = {s["name"]: (s["value"], s["origin"]) for s in report["settings"]}
+    assert found["ACTISCOPE_HUB_TOKEN"] == ("********", "environment")
+    assert found["ACTISCOPE_OFFLINE"] == ("True", ".env")
+    assert found["ACTISCOPE_HUB_ENDPOINT"] == ("http://mirror", ".env")
+    assert found["ACTISCOPE_LOCAL_ROOTS"][1] == "default"
+    (hub,) = [check for check in report["checks"] if check["name"] == "hub"]
+    assert hub["ok"] and "offline" in hub["message"] and "s3cret" not in out
 
 
 def test_doctor_tries_a_device_that_is_named(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,7 +68,7 @@ PARALLEL = {"gpt_neox", "gptj", "phi", "cohere"}
 LACKING = {
     **{name: {"hook_resid_mid"} for name in PARALLEL},
     "cohere": {"hook_resid_mid", "ln2.hook_normalized"},  # its norm is of a kind of its own
-    "olmo2": {"hook_mlp_in", "ln2.hook_normalized"},  # no norm before the MLP
+    "olmo2": {"ln2.hook_normalized"},  # no norm before the MLP
     "opt": {"hook_mlp_in", "ln2.hook_normalized", "mlp.hook_in"},  # the MLP is no module
     "bloom": EVERY - {"hook_resid_pre", "hook_resid_post"},  # its parts return sums
     "falcon_mamba": EVERY - {"hook_resid_pre", "hook_resid_post"},  # no attention
@@ -119,6 +119,8 @@ def by_hand(family):
         output = family.model(torch.tensor([IDS]), output_hidden_states=True, use_cache=False)
     for handle in handles:
         handle.remove()
+    if family.info.model_id == "olmo2":  # the MLP reads the residual stream itself
+        seen.before["norm"] = seen.before["mlp"]
     seen.hidden = [state[0] for state in output.hidden_states]
     if family.info.model_id == "falcon_mamba":  # leaves out the embedding
         seen.hidden.insert(0, seen.hidden[0])

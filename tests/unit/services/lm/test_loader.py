@@ -115,6 +115,14 @@ def test_a_malformed_tokenizer_is_refused(tmp_path, content):
         load(tmp_path)
 
 
+def test_a_tokenizer_that_needs_converting_is_refused_with_the_way_out(tmp_path):
+    folder = tiny.save_model(tmp_path, "m")
+    (folder / "tokenizer.json").unlink()
+    (folder / "tokenizer.model").write_bytes(b"\x0a\x0e\x0a\x05<unk>")
+    with pytest.raises(Unsupported, match=r"no tokenizer.json.*save_pretrained"):
+        load(tmp_path)
+
+
 def test_an_unknown_family_is_refused(tmp_path):
     folder = tiny.save_model(tmp_path, "m")
     config = json.loads((folder / "config.json").read_text())

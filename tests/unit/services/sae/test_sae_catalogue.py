@@ -24,6 +24,14 @@ def test_an_entry_says_what_the_sae_reads_and_which_weights_it_has(tmp_path):
     assert info.neuronpedia_id == "gpt2-small/1-res"
 
 
+@pytest.mark.parametrize("odd", [5, {}, ["a"], "", None, True])
+def test_what_is_no_name_is_no_name(tmp_path, odd):
+    tiny.save_sae(tmp_path, metadata={"neuronpedia_id": odd, "hf_hook_name": odd})
+    entry = SaeCatalogue([tmp_path]).get("tiny-sae")
+    assert entry.info.neuronpedia_id is None
+    assert entry.capture_name == "blocks.1.hook_resid_post"
+
+
 def test_the_saes_of_a_model_come_by_layer(tmp_path):
     for layer in (10, 2, 1):
         tiny.save_sae(tmp_path, f"l{layer}", metadata={"hook_name": f"blocks.{layer}.hook_mlp_out"})

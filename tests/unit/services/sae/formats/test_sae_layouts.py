@@ -10,7 +10,7 @@ from services.sae.catalogue import SaeCatalogue
 from services.sae.decode import load_decoder
 from services.sae.formats import Hints, convert, look
 from services.sae.loader import load_sae
-from tests.sae_layouts import D_IN, LAYOUTS
+from tests.sae_layouts import D_IN, LAYOUTS, arrays
 
 X = np.random.default_rng(99).normal(0, 2, (40, D_IN)).astype(np.float32)
 CPU = torch.device("cpu")
@@ -91,6 +91,17 @@ def test_weights_keep_their_dtype_and_thresholds_their_precision(tmp_path):
     assert dtypes.pop("threshold") is torch.float32
     assert set(dtypes.values()) == {torch.bfloat16}
     assert sae.info.d_sae == 96
+
+
+def test_skip_connections_are_turned_as_they_are_computed(tmp_path):
+    """Gemma Scope 2 keeps [d_in, d_out]; a transcoder adds x @ W_skip.T."""
+    made = LAYOUTS["gemma scope 2 transcoder"][1](tmp_path)
+    sae = loaded(made, tmp_path)
+    decoder = load_decoder(sae, SaeCatalogue([tmp_path / "home"]).get("x"))
+    nothing = torch.zeros(len(X), sae.info.d_sae)
+    a = arrays(13)
+    got = decoder.reconstruct(torch.from_numpy(X), nothing).numpy()
+    np.testing.assert_allclose(got, X @ a["W_skip"].T + a["b_dec"], atol=1e-3)
 
 
 @pytest.mark.parametrize("compressed", [False, True])
