@@ -80,6 +80,10 @@ class Verdict(StrEnum):
     BROKEN = "broken"  # its numbers mean nothing
 
 
+def _neuronpedia_url(neuronpedia_id: str | None) -> str | None:
+    return f"https://neuronpedia.org/{neuronpedia_id}" if neuronpedia_id else None
+
+
 @dataclass(frozen=True, slots=True)
 class SaeInfo:
     """An SAE and the model it is registered for."""
@@ -98,10 +102,8 @@ class SaeInfo:
 
     def neuronpedia_url(self, feature_id: int | None = None) -> str | None:
         """Its page, or a feature's, on Neuronpedia; None where the SAE is not known to be there."""
-        if not self.neuronpedia_id:
-            return None
-        url = f"https://neuronpedia.org/{self.neuronpedia_id}"
-        return url if feature_id is None else f"{url}/{feature_id}"
+        url = _neuronpedia_url(self.neuronpedia_id)
+        return url if feature_id is None or url is None else f"{url}/{feature_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,7 +356,7 @@ class SaeCard:
     is_resident: bool = False
     runs: int = 0  # stored runs that used it, counted up to RUNS_COUNTED
     preflight: PreflightReport | None = None  # the newest one with its model
-    is_stale: bool = False  # the preflight measured other weights than those there now
+    is_stale: bool = False  # the preflight measured other files than those there now
 
 
 @dataclass(frozen=True, slots=True)
@@ -414,6 +416,10 @@ class CatalogueEntry:
     neuronpedia_id: str | None
     loader: str  # sae-lens' name of the layout
     problem: str | None = None  # why it cannot be added here
+
+    def neuronpedia_url(self) -> str | None:
+        """Its page on Neuronpedia; None where it is not known to be there."""
+        return _neuronpedia_url(self.neuronpedia_id)
 
 
 @dataclass(frozen=True, slots=True)

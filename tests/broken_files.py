@@ -13,7 +13,7 @@ def header(tensors: object, data: bytes = b"") -> bytes:
 
 
 def one(
-    dtype: str = "F32", shape: tuple[int, ...] = (2,), offsets: tuple[int, int] = (0, 8)
+    dtype: str = "F32", shape: tuple[float, ...] = (2,), offsets: tuple[float, float] = (0, 8)
 ) -> dict[str, object]:
     """The header of one tensor."""
     return {"a": {"dtype": dtype, "shape": list(shape), "data_offsets": list(offsets)}}
@@ -35,6 +35,9 @@ SAFETENSORS = {  # what is wrong: the bytes, a part of what is said about them
     "trailing bytes": (header(one(), b"123456789012"), "after its last tensor"),
     "shape against bytes": (header(one(shape=(3,)), b"12345678"), "disagree"),
     "negative shape": (header(one(shape=(-2, -1)), b"12345678"), "disagree"),
+    "shape of floats": (header(one(shape=(2.0,)), b"12345678"), "no whole number"),
+    "shape of truths": (header(one(shape=(True, 2)), b"12345678"), "no whole number"),
+    "offsets of floats": (header(one(offsets=(0.0, 8.0)), b"12345678"), "no whole number"),
     "unknown dtype": (header(one(dtype="F99"), b"12345678"), "unknown dtype"),
     "no offsets": (header({"a": {"dtype": "F32", "shape": [2]}}, b"12345678"), "malformed"),
     "no tensors": (header({"__metadata__": {"a": "b"}}), "no tensors"),

@@ -17,7 +17,7 @@ def entry_line(entry: CatalogueEntry) -> tuple[object, ...]:
         "" if entry.layer is None else entry.layer,
         "" if entry.width is None else entry.width,
         "" if entry.l0 is None else f"{entry.l0:g}",
-        entry.neuronpedia_id or "",
+        entry.neuronpedia_url() or "",
         f"cannot be added: {entry.problem}" if entry.problem else "",
     )
 
@@ -89,5 +89,5 @@ def print_card(card: SaeCard) -> None:
     ]
     click.echo(table(("", ""), [row for row in rows if row[1] not in (None, "")]).lstrip("\n"))
     if card.preflight is not None:
-        click.echo("\npreflight" + (" (of other weights than those there now)" * card.is_stale))
+        click.echo("\npreflight" + (" (of other files than those there now)" * card.is_stale))
         print_report(card.preflight)

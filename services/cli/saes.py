@@ -159,7 +159,8 @@ def restore(sae_id: str) -> None:
 
 def _where(place: str, ids: tuple[str, ...], revision: str | None) -> dict[str, Any]:
     if ids:
-        return {"source": "catalogue", "release": place, "catalogue_ids": ids}
+        asked = {"release": place, "catalogue_ids": ids, "revision": revision}
+        return {"source": "catalogue"} | asked
     return place_of(place, revision)
 
 

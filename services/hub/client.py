@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import shutil
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from urllib.parse import quote
 
 from services.errors import InvalidArgument, Unavailable
 from services.hub.connection import Connection
-from services.hub.download import FileDownload, Progress, alone_in, check_room
+from services.hub.download import FileDownload, Progress, alone_in, check_room, clear
 from services.hub.failures import NotAHub, Place, as_hub_error
 from services.hub.interruptible import Stopped
 from services.hub.listing import RepoFile, RepoListing, file_of
@@ -58,7 +57,7 @@ class Hub:
             files = tuple(sorted(self._files(at_commit), key=lambda file: file.path))
         except Exception as error:
             raise as_hub_error(error, place) from None
-        return RepoListing(repo_id, about["sha"], files, is_gated=bool(about.get("gated")))
+        return RepoListing(repo_id, about["sha"], files)
 
     def download(
         self,
@@ -95,7 +94,7 @@ class Hub:
             log.info("%s@%s: %d files, %d bytes", place.repo_id, place.revision, len(files), total)
             told = Progress(total, progress)
             found = {path: self._run(downloads[path], told, should_stop) for path in downloads}
-        shutil.rmtree(partial, ignore_errors=True)
+            clear(partial)
         return found
 
     def _run(

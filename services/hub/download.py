@@ -18,6 +18,7 @@ from services.hub.interruptible import Stopped, interruptible, wait
 from services.hub.listing import RepoFile
 
 PARTIAL = ".partial"  # folder of what is not complete yet
+_LOCK = "lock"
 _READ = 2**20
 _TRIES_WITHOUT_PROGRESS = 4
 _TELL_EVERY_S = 0.1
@@ -173,10 +174,17 @@ def alone_in(folder: Path, place: Place) -> Iterator[Path]:
     partial = folder / PARTIAL
     partial.mkdir(parents=True, exist_ok=True)
     try:
-        with FileLock(partial / "lock", timeout=0):
+        with FileLock(partial / _LOCK, timeout=0):
             yield partial
     except Timeout:
         raise Conflict(
             f"{place.repo_id} is being downloaded already: wait for it, or cancel it",
             repo_id=place.repo_id,
         ) from None
+
+
+def clear(partial: Path) -> None:
+    """Remove what is not needed any more; not the lock, which another download may wait for."""
+    for file in partial.iterdir():
+        if file.name != _LOCK:
+            file.unlink(missing_ok=True)

@@ -28,7 +28,6 @@ class RepoListing:
     repo_id: str
     revision: str  # the commit
     files: tuple[RepoFile, ...]
-    is_gated: bool = False  # its owner wants something accepted before files are given out
 
     @cached_property
     def paths(self) -> tuple[str, ...]:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+Act = Callable[[Any], Any]
+"""Is shown activations and may return others of the same shape in their place, or None."""
+
+
 class _AllRead(Exception):
     """Every hook point has been read: what lies deeper need not be computed."""
 
@@ -45,14 +49,17 @@ def _forward(
 ) -> dict[str, Tensor]:
     read: dict[str, Tensor] = {}
 
-    def keep(name: str, activations: Any) -> None:
-        read[name] = points[name].read(_rows(name, activations, len(token_ids))).clone()
-        if len(read) == len(points):
-            raise _AllRead
+    def keeper(name: str) -> Act:
+        def keep(activations: Any) -> None:
+            read[name] = points[name].read(rows_of(name, activations, len(token_ids))).clone()
+            if len(read) == len(points):
+                raise _AllRead
+
+        return keep
 
     with ExitStack() as hooks:
         for name, point in points.items():
-            hooks.callback(_register(point, name, keep).remove)
+            hooks.callback(register(point, keeper(name)).remove)
         try:
             ids = torch.tensor([token_ids], device=lm.device)
             lm.model.base_model(input_ids=ids, use_cache=False)
@@ -62,7 +69,7 @@ def _forward(
     raise Unsupported(f"{lm.info.model_id} does not compute {missing} when it reads a text")
 
 
-def _rows(name: str, activations: Any, n: int) -> Tensor:
+def rows_of(name: str, activations: Any, n: int) -> Tensor:
     """One vector per token, [n, width]."""
     if isinstance(activations, torch.Tensor):
         if activations.ndim == 3 and activations.shape[:2] == (1, n):
@@ -75,12 +82,22 @@ def _rows(name: str, activations: Any, n: int) -> Tensor:
     )
 
 
-def _register(point: HookPoint, name: str, keep: Callable[[str, Any], None]) -> Any:
-    def before(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        keep(name, input_of(args, kwargs))
+def register(point: HookPoint, act: Act) -> Any:
+    """A hook that shows `act` the activations at the point each time; `remove()` takes it away."""
 
-    def after(_: Any, __: Any, output: Any) -> None:
-        keep(name, output_of(output))
+    def before(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        new = act(input_of(args, kwargs))
+        if new is None:
+            return None
+        if args:
+            return (new, *args[1:]), kwargs
+        name = "hidden_states" if "hidden_states" in kwargs else next(iter(kwargs))
+        return args, {**kwargs, name: new}
+
+    def after(_: Any, __: Any, output: Any) -> Any:
+        new = act(output_of(output))
+        is_first = isinstance(output, tuple) and bool(output)
+        return (new, *output[1:]) if new is not None and is_first else new
 
     if point.side == "input":
         return point.module.register_forward_pre_hook(before, with_kwargs=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
@@ -34,6 +34,9 @@ _REFUSED_KEYS = {
 }
 _TOKENIZERS = (("tokenizer.json",), ("tokenizer.model",), ("vocab.json", "merges.txt"))
 _NO_WRITER = re.compile(r"For(?!CausalLM|ConditionalGeneration)[A-Z]\w*$")
+_LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
+_WIDTH = ("hidden_size", "n_embd", "d_model")
+_VOCABULARY = ("vocab_size",)
 _FALLBACK_CTX = 2048  # of the few families that state no limit
 
 
@@ -69,21 +72,17 @@ class ModelCatalogue:
 def _read_model(model_id: str, path: Path) -> ModelEntry:
     if not (path / "config.json").exists():
         raise _no_model(path)
-    config = read_json(path / "config.json")
-    refuse_code(path / "config.json", config)
-    _refuse_other_kinds(path, config)
-    tokenizer_config = _optional(path / "tokenizer_config.json")
-    refuse_code(path / "tokenizer_config.json", tokenizer_config)
-    _refuse_without_tokenizer(path)
+    there = [file.name for file in path.iterdir() if file.exists()]
+    config, tokenizer_config = check_configs(path, there)
     sizes = config.get("text_config", config)
     files = weight_files(path)
     n_params, dtype = _weights(files)
     info = ModelInfo(
         model_id=model_id,
-        n_layers=_size(path, sizes, "num_hidden_layers", "n_layer", "n_layers", "num_layers"),
-        d_model=_size(path, sizes, "hidden_size", "n_embd", "d_model"),
+        n_layers=_size(path, sizes, *_LAYERS),
+        d_model=_size(path, sizes, *_WIDTH),
         n_ctx=_context(sizes, tokenizer_config),
-        n_vocab=_size(path, sizes, "vocab_size"),
+        n_vocab=_size(path, sizes, *_VOCABULARY),
         n_params=n_params,
         has_chat_template=_has_chat_template(path, tokenizer_config),
         revision=revision(files, hash_large=False),
@@ -94,8 +93,25 @@ def _read_model(model_id: str, path: Path) -> ModelEntry:
     return ModelEntry(info, path, info.family, files)
 
 
-def _refuse_without_tokenizer(path: Path) -> None:
-    if not any(all((path / name).exists() for name in names) for names in _TOKENIZERS):
+def check_configs(path: Path, names: Collection[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """config.json and tokenizer_config.json (empty where it is missing) of a model folder that
+    has, or will have, files of these names.
+
+    Raises `Unsupported` for all that can be said against a model without its weights.
+    """
+    config = read_json(path / "config.json")
+    refuse_code(path / "config.json", config)
+    _refuse_other_kinds(path, config)
+    tokenizer_config = _optional(path / "tokenizer_config.json")
+    refuse_code(path / "tokenizer_config.json", tokenizer_config)
+    _refuse_without_tokenizer(path, names)
+    for size in (_LAYERS, _WIDTH, _VOCABULARY):
+        _size(path, config.get("text_config", config), *size)
+    return config, tokenizer_config
+
+
+def _refuse_without_tokenizer(path: Path, there: Collection[str]) -> None:
+    if not any(there_are <= set(there) for there_are in map(set, _TOKENIZERS)):
         remedy = "copy the tokenizer's files (tokenizer.json, tokenizer_config.json) beside it"
         raise broken(path / "tokenizer.json", "is missing", remedy)
 

@@ -38,7 +38,7 @@ def load_model(
     when its weights do not fit into memory.
     """
     _refuse_too_large(entry, device, dtype)
-    _refuse_unknown(entry)
+    refuse_unknown(entry.info.model_id, entry.model_type)
     with LOAD_LOCK, memory_guard(f"to load {entry.info.model_id}"):
         # Hashing reads the file that loading reads anyway, and lets the interpreter go meanwhile.
         with ThreadPoolExecutor(1) as pool:
@@ -86,15 +86,16 @@ def _refuse_too_large(entry: ModelEntry, device: torch.device, dtype: torch.dtyp
         )
 
 
-def _refuse_unknown(entry: ModelEntry) -> None:
+def refuse_unknown(model_id: str, model_type: str) -> None:
+    """Raise `Unsupported` for a family that transformers has no language model of."""
     from transformers import __version__
     from transformers.models.auto import modeling_auto
 
-    if entry.model_type not in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+    if model_type not in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
         raise _unloadable(
-            entry,
+            model_id,
             f"transformers {__version__} knows no language model of the type "
-            f"{entry.model_type!r}: a newer version may, or it is not one that writes text",
+            f"{model_type!r}: a newer version may, or it is not one that writes text",
         )
 
 
@@ -130,9 +131,9 @@ def _tokenizer(entry: ModelEntry) -> Any:
     except Unsupported:
         if (entry.path / "tokenizer.json").exists():
             raise
-        raise _unloadable(entry, _SLOW_TOKENIZER) from None
+        raise _unloadable(entry.info.model_id, _SLOW_TOKENIZER) from None
     if not tokenizer.is_fast:
-        raise _unloadable(entry, _SLOW_TOKENIZER)
+        raise _unloadable(entry.info.model_id, _SLOW_TOKENIZER)
     return tokenizer
 
 
@@ -144,31 +145,33 @@ def _typed(entry: ModelEntry) -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
-        raise _unloadable(entry, str(error)) from error
+        raise _unloadable(entry.info.model_id, str(error)) from error
     except SafetensorError as error:
-        raise _unloadable(entry, str(error)) from error
+        raise _unloadable(entry.info.model_id, str(error)) from error
     except RuntimeError as error:  # shapes that do not fit the configuration
         if "memory" in str(error):
             raise
-        raise _unloadable(entry, str(error)) from error
+        raise _unloadable(entry.info.model_id, str(error)) from error
 
 
 def _refuse_incomplete(entry: ModelEntry, model: Any, report: Any) -> None:
     missing = sorted(report["missing_keys"]) + sorted(n for n, p in _tensors(model) if p.is_meta)
     if missing:
         # transformers would fill them with random numbers and go on
-        raise _unloadable(entry, f"the weight files lack {len(missing)} tensors, as {missing[0]}")
+        raise _unloadable(
+            entry.info.model_id, f"the weight files lack {len(missing)} tensors, as {missing[0]}"
+        )
 
 
 def _tensors(model: Any) -> list[tuple[str, Any]]:
     return [*model.named_parameters(), *model.named_buffers()]
 
 
-def _unloadable(entry: ModelEntry, problem: str) -> Unsupported:
+def _unloadable(model_id: str, problem: str) -> Unsupported:
     problem = problem.strip().partition("\n")[0][:300]
     return Unsupported(
-        f"model {entry.info.model_id} cannot be loaded: {problem}",
-        model_id=entry.info.model_id,
+        f"model {model_id} cannot be loaded: {problem}",
+        model_id=model_id,
         problem=problem,
     )
 

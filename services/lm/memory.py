@@ -13,8 +13,8 @@ _OVERHEAD = 1.05  # buffers, the tokenizer, what the allocator rounds up
 def model_bytes(info: ModelInfo, dtype: str) -> int:
     """Estimate for the model's weights in `dtype` (float32, bfloat16, float16).
 
-    An undecided dtype (`auto`) counts as float32, the larger. What a run needs on top (KV cache,
-    activations) is not in it: a budget of 80 % leaves room for that.
+    An undecided dtype (`auto`, until a device is chosen) counts as float32, the larger. What a
+    run needs on top (KV cache, activations) is not in it: a budget of 80 % leaves room for that.
     """
     item = _ITEM_BYTES.get(dtype.removeprefix("torch."), 4)
     if info.n_params is None:

@@ -9,7 +9,7 @@ BOS: the model's own tokenizer decides. Llama and Gemma put it in front of a tex
 and Qwen do not, and a run reads what users of the model have it read; its features are of that
 very pass. SAEs are mostly trained with BOS in front of everything. Without it the first token takes
 its part (attention rests on it, its vector is many times longer), so that features there mean
-little; `with_bos` gives the sequence as such an SAE expects it.
+little.
 """
 
 from __future__ import annotations
@@ -66,29 +66,6 @@ def render(
         return _raw(lm, prompt)
     words = {"system": system_prompt} if system_prompt else {}
     return _chat(lm, {**words, "user": prompt})
-
-
-def bos_id(lm: LanguageModel) -> int | None:
-    """The token that begins a text: the tokenizer's, else the one of the model's configuration."""
-    config = lm.model.config.get_text_config(decoder=True)
-    for id in (lm.tokenizer.bos_token_id, getattr(config, "bos_token_id", None)):
-        if isinstance(id, int) and 0 <= id < lm.info.n_vocab:
-            return id
-    return None
-
-
-def adds_bos(lm: LanguageModel) -> bool:
-    """Whether the model's tokenizer itself begins a text with BOS."""
-    ids = lm.tokenizer("a")["input_ids"]
-    return bool(ids) and ids[0] == bos_id(lm)
-
-
-def with_bos(lm: LanguageModel, token_ids: Sequence[int]) -> list[int]:
-    """`token_ids` with BOS in front: as they are when it is there, or when the model has none."""
-    bos = bos_id(lm)
-    if bos is None or (token_ids and token_ids[0] == bos):
-        return list(token_ids)
-    return [bos, *token_ids]
 
 
 def _raw(lm: LanguageModel, prompt: str) -> RenderedPrompt:

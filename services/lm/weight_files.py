@@ -8,17 +8,23 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
+import stat
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 from services.errors import Unsupported
 
 _MAX_HEADER_BYTES = 100_000_000  # the format's own limit
+_MAX_JSON_BYTES = 64 * 2**20  # the longest index of a model's weights takes some ten
 _HASH_AT_LISTING_BYTES = 32 * 2**20  # ~20 ms; larger files are hashed when they are loaded
+_O_BINARY = getattr(os, "O_BINARY", 0)
 FLOATS = frozenset({"F64", "F32", "F16", "BF16"})
 _BYTES = {
     **dict.fromkeys(("F64", "I64", "U64"), 8),
@@ -48,12 +54,12 @@ def read_header(path: Path) -> dict[str, TensorSpec]:
     truncated, not safetensors.
     """
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             start = file.read(64)
             declared = _declared_length(path, start)
             file.seek(8)
             header = file.read(declared)
-        size = path.stat().st_size
+            size = os.fstat(file.fileno()).st_size
     except OSError as error:
         raise broken(path, f"cannot be read ({error.strerror})", "check that it exists") from None
     if len(header) < declared:
@@ -67,10 +73,26 @@ def broken(path: Path, problem: str, remedy: str) -> Unsupported:
     return Unsupported(f"{name} {problem}: {remedy}", file=name, problem=problem)
 
 
+@contextmanager
+def opened(path: Path) -> Iterator[BufferedReader]:
+    """The file to read; `Unsupported` for what is none, such as a pipe, which is not waited for."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | _O_BINARY)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise broken(path, "is no regular file", "put the file itself there")
+    with os.fdopen(descriptor, "rb") as file:
+        yield file
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in `path`; `Unsupported` when it is missing, malformed or no object."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        with opened(path) as file:
+            text = file.read(_MAX_JSON_BYTES + 1)
+        if len(text) > _MAX_JSON_BYTES:
+            problem = f"is larger than {_MAX_JSON_BYTES >> 20} MB, as no configuration is"
+            raise broken(path, problem, "copy the right file")
+        value = json.loads(text.decode("utf-8"))
     except OSError as error:
         raise broken(path, f"cannot be read ({error.strerror})", "copy it again") from None
     except (ValueError, RecursionError) as error:
@@ -122,11 +144,13 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _end(spec: TensorSpec, begin: int, end: int) -> int:
+    if any(type(number) is not int for number in (*spec.shape, begin, end)):
+        raise ValueError("a shape or an offset is no whole number")
     if spec.dtype not in _BYTES:
         raise ValueError(f"unknown dtype {spec.dtype}")
     if min((0, *spec.shape)) < 0 or end - begin != spec.numel * _BYTES[spec.dtype]:
         raise ValueError("a tensor's shape and its bytes disagree")
-    return int(end)
+    return end
 
 
 def revision(paths: Sequence[Path], *, hash_large: bool) -> str:

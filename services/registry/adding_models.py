@@ -2,48 +2,31 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from services.errors import ActiscopeError, Conflict, Unsupported
-from services.lm.catalogue import ModelCatalogue, ModelEntry, refuse_code
-from services.lm.weight_files import read_json
-from services.registry.downloading import download, turn
+from services.lm.catalogue import ModelCatalogue, ModelEntry
+from services.registry.hub_models import bring, refuse_unknown_family
 from services.registry.jobs import Job
 from services.registry.measuring import is_here, measure_all
 from services.registry.naming import check_id, free_id, matching_model, model_id_of
 from services.registry.parts import Parts
-from services.registry.places import check_open, is_free, put, readable_place, staging
+from services.registry.places import (
+    Taken,
+    check_open,
+    put,
+    readable_place,
+    staging,
+)
 from services.registry.requests import AddModel
 from services.sae.catalogue import SaeEntry
-from services.sae.registration import Registration, SourceFile, write_registration
+from services.sae.registration import write_registration
 from services.types import Source, TaskView
 
 if TYPE_CHECKING:
     from services.hub import RepoListing
-
-_PLAIN = frozenset(
-    {
-        "config.json",
-        "generation_config.json",
-        "tokenizer.json",
-        "tokenizer.model",
-        "tokenizer_config.json",
-        "special_tokens_map.json",
-        "added_tokens.json",
-        "vocab.json",
-        "merges.txt",
-        "chat_template.jinja",
-        "chat_template.json",
-    }
-)
-_INDEX, _SINGLE = "model.safetensors.index.json", "model.safetensors"
-_PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".msgpack", ".h5")
 
 
 def add(parts: Parts, request: AddModel) -> TaskView:
@@ -68,12 +51,22 @@ def add(parts: Parts, request: AddModel) -> TaskView:
     def work(job: Job) -> None:
         if place is not None:
             job.results.append(_add_local(parts, place, model_id))
+            _tell_of_other_id(request, job)
         else:
             job.results.append(_add_from_hub(parts, request, model_id, job))
         parts.index.changed()
         _serve_waiting_saes(parts, job)
 
     return parts.tasks.start(job, work)
+
+
+def _tell_of_other_id(request: AddModel, job: Job) -> None:
+    (model_id,) = job.results
+    if request.model_id not in (None, model_id):
+        job.problems.append(
+            f"the folder is registered already, as {model_id}: it keeps that id, and "
+            f"{request.model_id} is not used"
+        )
 
 
 def _add_local(parts: Parts, place: Path, model_id: str) -> str:
@@ -89,6 +82,7 @@ def _add_local(parts: Parts, place: Path, model_id: str) -> str:
         entry = ModelCatalogue((stage,)).get(model_id)
         if not parts.any_folder:
             check_open(place.iterdir(), parts.settings)
+        refuse_unknown_family(model_id, entry.model_type)
         return _placed(parts, entry, link)
 
 
@@ -104,69 +98,8 @@ def _add_from_hub(parts: Parts, request: AddModel, model_id: str, job: Job) -> s
     if _is_registered(parts, model_id, listing):
         return _offered_again(parts, model_id)
     _check_free(parts, model_id)
-    wanted = _model_files([file.path for file in listing.files], listing.repo_id)
-    with turn(parts, listing, job) as folder:
-        # The small one first: what cannot be used is known before gigabytes are downloaded.
-        download(parts, listing, ["config.json"], job)
-        refuse_code(folder / "config.json", read_json(folder / "config.json"))
-        hashes = download(parts, listing, wanted, job)
-        job.begin("verifying")
-        with staging(parts.settings.home, "models") as stage:
-            target = stage / "models" / model_id
-            _check_complete(folder, wanted, stage, model_id)
-            target.mkdir(parents=True)
-            for name in wanted:
-                os.replace(folder / name, target / name)
-            write_registration(target, _registration(listing, hashes, model_id))
-            put(target, parts.settings.home / "models" / model_id)
-    shutil.rmtree(folder, ignore_errors=True)
+    bring(parts, listing, model_id, job)
     return _offered_again(parts, model_id)
-
-
-def _check_complete(folder: Path, wanted: Sequence[str], stage: Path, model_id: str) -> None:
-    """Judge the files where they were downloaded to, so that they stay there if unusable."""
-    trial = stage / "trial"
-    (trial / "models" / model_id).mkdir(parents=True)
-    for name in wanted:
-        (trial / "models" / model_id / name).symlink_to(folder / name)
-    ModelCatalogue((trial,)).get(model_id)
-
-
-def _model_files(paths: Sequence[str], repo_id: str) -> list[str]:
-    """Of a repository's files, those of a plain checkpoint; config.json first."""
-    there = {path for path in paths if "/" not in path}
-    if "config.json" not in there:
-        raise Unsupported(
-            f"{repo_id} has no config.json at its top: it holds no transformers model. SAEs are "
-            "added on the page Add SAE, or with `actiscope sae add`",
-            repo_id=repo_id,
-        )
-    shards = sorted(p for p in there if p.startswith("model") and p.endswith(".safetensors"))
-    weights = [_SINGLE] if _SINGLE in there else [_INDEX, *shards] if _INDEX in there else []
-    if not weights:
-        other = [path for path in sorted(paths) if path.endswith((*_PICKLES, ".gguf"))]
-        found = f"it has {', '.join(other[:5])}" if other else "it has no weights that are known"
-        raise Unsupported(
-            f"{repo_id} has no safetensors weights ({found}), and nothing else is loaded: take a "
-            "repository that has them, or load the model once with transformers, save it with "
-            "`save_pretrained(folder)` and add the folder",
-            repo_id=repo_id,
-        )
-    plain = sorted(there & _PLAIN, key=lambda name: (name != "config.json", name))
-    return [*plain, *weights]
-
-
-def _registration(listing: RepoListing, hashes: Mapping[str, str], model_id: str) -> Registration:
-    files = {file.path: file for file in listing.files}
-    return Registration(
-        source=Source.HUGGINGFACE.value,
-        added_at=datetime.now(UTC).isoformat(),
-        model_id=model_id,
-        format="transformers",
-        repo_id=listing.repo_id,
-        repo_revision=listing.revision,
-        files=tuple(SourceFile(p, files[p].size, digest) for p, digest in hashes.items()),
-    )
 
 
 def _is_registered(parts: Parts, model_id: str, listing: RepoListing) -> bool:
@@ -191,7 +124,7 @@ def _placed(parts: Parts, entry: ModelEntry, staged: Path) -> str:
 
 
 def _check_free(parts: Parts, model_id: str) -> None:
-    taken = _Taken(parts)
+    taken = Taken((parts.demo, parts.settings.home), "models")
     if model_id in taken:
         free = free_id(model_id, taken)
         raise Conflict(
@@ -199,16 +132,6 @@ def _check_free(parts: Parts, model_id: str) -> None:
             id=model_id,
             free=free,
         )
-
-
-class _Taken:
-    """Ids that cannot be given to a model."""
-
-    def __init__(self, parts: Parts) -> None:
-        self._roots = (parts.demo, parts.settings.home)
-
-    def __contains__(self, model_id: object) -> bool:
-        return not is_free(self._roots, "models", str(model_id))
 
 
 def _offered_again(parts: Parts, model_id: str) -> str:

@@ -7,23 +7,19 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from services.errors import ActiscopeError, Conflict, Unsupported
 from services.registry.jobs import Job
 from services.registry.measuring import measure_all
 from services.registry.naming import check_id, free_id, matching_model, sae_id_of
-from services.registry.offers import Offer, offers, refuse_unusable, sha256, source_file
+from services.registry.offers import Offer, drop, offers, refuse_unusable, sha256, source_file
 from services.registry.parts import Parts
-from services.registry.places import is_free, put, readable_place, staging
+from services.registry.places import Taken, is_free, put, readable_place, staging
 from services.registry.requests import AddSaes
 from services.sae.catalogue import SaeCatalogue, SaeEntry
 from services.sae.config import WEIGHTS
 from services.sae.registration import Registration, write_registration
 from services.types import Source, TaskView
-
-if TYPE_CHECKING:
-    from services.sae.formats import FoundSae
 
 _FULL_WIDTH = re.compile(r"hook_(resid_(pre|mid|post)|mlp_out|attn_out|embed)$")
 
@@ -67,18 +63,25 @@ def add(parts: Parts, request: AddSaes) -> TaskView:
 def _add(parts: Parts, request: AddSaes, job: Job) -> None:
     failed = _Failed()
     for group in offers(parts, request, job, partial(failed.note, job)):
+        needed: set[Path] = set()
         for offer in group:
             try:
-                sae_id = _registered(parts, request, offer, job)
+                job.results.append(_registered(parts, request, offer, job))
             except ActiscopeError as error:
                 failed.note(job, offer.inner, error)
-            else:
-                job.results.append(sae_id)
+                needed.update(offer.found.files if _may_come_again(error) else ())
         parts.index.changed()
+        downloaded = (path for offer in group if offer.repo_id for path in offer.found.files)
+        drop(path for path in downloaded if path not in needed)
     if not job.results:
         raise failed.first or Unsupported("there was nothing to add")
     if request.preflight:
         measure_all(parts, job, job.results)
+
+
+def _may_come_again(error: ActiscopeError) -> bool:
+    """Whether another request could use the files: with another id, hook or model."""
+    return not isinstance(error, Unsupported) or "model_id" in error.details
 
 
 def _registered(parts: Parts, request: AddSaes, offer: Offer, job: Job) -> str:
@@ -96,7 +99,7 @@ def _registered(parts: Parts, request: AddSaes, offer: Offer, job: Job) -> str:
     job.begin("converting")
     with staging(parts.settings.home, "saes") as stage:
         folder = stage / "saes" / wanted
-        _convert(request, found, folder)
+        _convert(request, offer, folder)
         entry = SaeCatalogue((stage,)).get(wanted)
         job.check()
         model_id = _model_for(parts, request, entry)
@@ -117,16 +120,12 @@ def _registered(parts: Parts, request: AddSaes, offer: Offer, job: Job) -> str:
         return _placed(parts, request, entry, folder, job)
 
 
-def _convert(request: AddSaes, found: FoundSae, folder: Path) -> None:
+def _convert(request: AddSaes, offer: Offer, folder: Path) -> None:
+    """`offers` has seen to it that the hook, where one is given, is for this SAE."""
     from services.sae.formats import convert
 
-    needs_hook = "hook_name" in found.needs or len(request.paths) == 1
-    convert(
-        found,
-        folder,
-        model_name=request.model_id if "model_id" in found.needs else None,
-        hook_name=request.hook_name if needs_hook else None,
-    )
+    model_name = request.model_id if "model_id" in offer.found.needs else None
+    convert(offer.found, folder, model_name=model_name, hook_name=request.hook_name)
 
 
 def _model_for(parts: Parts, request: AddSaes, entry: SaeEntry) -> str:
@@ -152,7 +151,7 @@ def _placed(parts: Parts, request: AddSaes, entry: SaeEntry, folder: Path, job: 
     if not is_free(roots, "saes", sae_id):
         if _is_same(parts, entry, sae_id):
             return _offered_again(parts, request, sae_id)
-        free = free_id(sae_id, _Taken(parts))
+        free = free_id(sae_id, Taken(roots, "saes"))
         if sae_id not in job.results:  # two of one request may share a name, and get numbers
             raise Conflict(
                 f"there is another SAE {sae_id} already: choose another id, for example {free}",
@@ -162,16 +161,6 @@ def _placed(parts: Parts, request: AddSaes, entry: SaeEntry, folder: Path, job: 
         sae_id = free
     put(folder, home / "saes" / sae_id)
     return _offered_again(parts, request, sae_id)
-
-
-class _Taken:
-    """Ids that cannot be given to an SAE."""
-
-    def __init__(self, parts: Parts) -> None:
-        self._roots = (parts.demo, parts.settings.home)
-
-    def __contains__(self, sae_id: object) -> bool:
-        return not is_free(self._roots, "saes", str(sae_id))
 
 
 def _is_same(parts: Parts, entry: SaeEntry, sae_id: str) -> bool:

@@ -13,7 +13,7 @@ from services.lm.folders import Problem
 from services.registry.fresh import is_stale
 from services.registry.index import Known
 from services.registry.requests import SaeQuery
-from services.sae.catalogue import SaeCatalogue
+from services.sae.catalogue import SaeCatalogue, SaeEntry
 from services.types import (
     EntryState,
     ModelCard,
@@ -42,7 +42,7 @@ def model_cards(models: ModelCatalogue, saes: SaeCatalogue, sight: Sight) -> dic
     entries = {entry.info.model_id: entry for entry in models.list()}
     problems = {problem.id: problem for problem in models.problems()}
     offered: dict[str, list[SaeInfo]] = {}
-    for card in sae_cards(saes, {id: e.info.revision for id, e in entries.items()}, sight).values():
+    for card in sae_cards(saes, entries, sight).values():
         if card.state is EntryState.READY:
             offered.setdefault(card.info.model_id, []).append(card.info)
     ids = sorted({*entries, *problems, *sight.known.models})
@@ -53,7 +53,7 @@ def model_cards(models: ModelCatalogue, saes: SaeCatalogue, sight: Sight) -> dic
 
 
 def sae_cards(
-    saes: SaeCatalogue, model_revisions: Mapping[str, str], sight: Sight
+    saes: SaeCatalogue, models: Mapping[str, ModelEntry], sight: Sight
 ) -> dict[str, SaeCard]:
     """Every SAE by id, by model, layer and id: usable, unusable, gone and deleted ones."""
     entries = {entry.info.sae_id: entry for entry in saes.list()}
@@ -65,7 +65,7 @@ def sae_cards(
         path = entries[id].path if id in entries else _path(row, problem)
         card = _sae_card(info, path, row, _state(id in entries, problem, row), sight)
         report = sight.known.reports.get(id)
-        stale = report is not None and _is_stale(report, info, model_revisions)
+        stale = report is not None and _is_stale(report, info, entries.get(id), models)
         verdict = report.verdict if report is not None and not stale else None
         cards.append(
             replace(
@@ -154,9 +154,14 @@ def _sae_card(
     )
 
 
-def _is_stale(report: PreflightReport, info: SaeInfo, revisions: Mapping[str, str]) -> bool:
+def _is_stale(
+    report: PreflightReport,
+    info: SaeInfo,
+    entry: SaeEntry | None,
+    models: Mapping[str, ModelEntry],
+) -> bool:
     is_of_model = report.model_id == info.model_id
-    return not is_of_model or is_stale(report, info.revision, revisions.get(info.model_id))
+    return not is_of_model or is_stale(report, entry, models.get(info.model_id))
 
 
 def _state(

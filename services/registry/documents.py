@@ -63,8 +63,8 @@ def catalogue_document(page: CataloguePage) -> dict[str, Any]:
 
 
 def entry_document(entry: CatalogueEntry) -> dict[str, Any]:
-    """An entry of sae-lens' catalogue."""
-    return asdict(entry)
+    """An entry of sae-lens' catalogue with its address on Neuronpedia."""
+    return asdict(entry) | {"neuronpedia_url": entry.neuronpedia_url()}
 
 
 def task_document(task: TaskView) -> dict[str, Any]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +18,8 @@ from services.registry.places import download_folder
 if TYPE_CHECKING:
     from services.hub import RepoListing
 
+_KEPT_S = 7 * 24 * 3600
+
 
 @contextmanager
 def turn(parts: Parts, listing: RepoListing, job: Job) -> Iterator[Path]:
@@ -21,7 +27,17 @@ def turn(parts: Parts, listing: RepoListing, job: Job) -> Iterator[Path]:
     folder = download_folder(parts.settings.home, listing.repo_id, listing.revision)
     with parts.turns.turn(folder, job):
         folder.mkdir(parents=True, exist_ok=True)
+        os.utime(folder)  # when it was last used
+        _sweep(parts, folder.parent)
         yield folder
+
+
+def _sweep(parts: Parts, root: Path) -> None:
+    """Remove downloads that nobody has gone on with for a week."""
+    for folder in root.iterdir():
+        with suppress(OSError):
+            if time.time() - folder.lstat().st_mtime > _KEPT_S:
+                parts.turns.if_free(folder, partial(shutil.rmtree, ignore_errors=True))
 
 
 def download(

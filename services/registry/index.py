@@ -11,19 +11,17 @@ import threading
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from db.registry_records import ModelRecord, SaeRecord
 from services.errors import ActiscopeError
-from services.lm.catalogue import ModelCatalogue
+from services.lm.catalogue import ModelCatalogue, ModelEntry
 from services.registry.fresh import is_stale
 from services.registry.rows import model_record, sae_record
+from services.registry.store import Record, RegistryStore, storable_record
 from services.runs.catalogue import Kind
-from services.sae.catalogue import SaeCatalogue
-from services.types import PreflightReport, SaeInfo, Verdict
-
-if TYPE_CHECKING:
-    from services.registry.store import RegistryStore
+from services.sae.catalogue import SaeCatalogue, SaeEntry
+from services.types import PreflightReport, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -104,15 +102,16 @@ class Index:
         """Ids that are not offered."""
         return self.lately().deleted(kind)
 
-    def verdict(self, sae: SaeInfo, model_revision: str | None) -> Verdict | None:
+    def verdict(self, sae: SaeEntry, model: ModelEntry | None) -> Verdict | None:
         """Of the SAE's newest preflight with its model, while neither has changed."""
-        report = self.lately().reports.get(sae.sae_id)
-        if report is None or report.model_id != sae.model_id:
+        report = self.lately().reports.get(sae.info.sae_id)
+        if report is None or report.model_id != sae.info.model_id:
             return None
-        return None if is_stale(report, sae.revision, model_revision) else report.verdict
+        return None if is_stale(report, sae, model) else report.verdict
 
 
-def _differs(made: ModelRecord | SaeRecord, kept: ModelRecord | SaeRecord | None) -> bool:
+def _differs(made: Record, kept: Record | None) -> bool:
+    """Whether keeping it would change the row: values are compared as they would be stored."""
     if kept is None:
         return True
     same: dict[str, Any] = {
@@ -120,4 +119,4 @@ def _differs(made: ModelRecord | SaeRecord, kept: ModelRecord | SaeRecord | None
         "updated_at": kept.updated_at,
         "deleted_at": kept.deleted_at,
     }
-    return replace(made, **same) != kept
+    return storable_record(replace(made, **same)) != kept

@@ -43,10 +43,11 @@ def look_at(parts: Parts, place: Path) -> tuple[tuple[FoundSae, ...], tuple[Cand
     """The SAEs in a local folder or file, all of whose files may be read."""
     from services.sae.formats import Hints, look
 
-    looked = look(place, Hints(origin=str(place)))
-    if not parts.any_folder:
-        for sae in looked.found:
-            check_open(sae.files, parts.settings)
+    def check(file: Path) -> None:
+        if not parts.any_folder:
+            check_open([file], parts.settings)
+
+    looked = look(place, Hints(origin=str(place)), check)
     return looked.found, looked.problems
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from services.errors import ActiscopeError, NotFound
-from services.registry.fresh import is_stale
+from services.registry.fresh import is_stale, model_files, sae_files, stamped
 from services.registry.jobs import ASIDE, MEASURING, Job, Stopped
 from services.registry.naming import same_model
 from services.registry.parts import Parts
@@ -20,12 +20,14 @@ def start(parts: Parts, card: SaeCard, model_id: str | None) -> TaskView:
     """A task that measures the SAE.
 
     Raises:
-        NotFound: the SAE or the model is not here.
+        NotFound: the SAE or the model is not here, or was deleted.
         Busy: too many tasks are under way.
     """
     sae_id = card.info.sae_id
     model = model_id or card.info.model_id
     parts.saes.get(sae_id)
+    if card.state is EntryState.DELETED:
+        raise NotFound(f"SAE {sae_id} was deleted: restore it first", id=sae_id)
     if not is_here(parts, model):
         raise NotFound(
             f"SAE {sae_id} is for {model}, which is not on this server: add the model first "
@@ -99,6 +101,8 @@ def _measured(
     from services.sae.preflight import preflight
 
     entry = parts.saes.get(sae_id)
+    # As they are before they are read: what changes meanwhile makes the report outdated.
+    files = sae_files(entry), model_files(parts.models.get(model_id))
     with parts.residents.hold(model_id, (sae_id,)):
         job.begin("loading")
         lm, sae = parts.residents.model(model_id), parts.residents.sae(sae_id)
@@ -114,7 +118,7 @@ def _measured(
         )
     if report is None:
         raise Stopped
-    return report
+    return stamped(report, *files)
 
 
 def measure_all(parts: Parts, job: Job, sae_ids: Iterable[str]) -> None:
@@ -137,11 +141,11 @@ def measure_all(parts: Parts, job: Job, sae_ids: Iterable[str]) -> None:
 
 def is_measured(parts: Parts, sae_id: str) -> bool:
     """Whether there is a preflight of the weights that are there now, with its present model."""
-    info = parts.saes.get(sae_id).info
+    entry = parts.saes.get(sae_id)
     report = parts.index.known().reports.get(sae_id)
-    if report is None or report.model_id != info.model_id:
+    if report is None or report.model_id != entry.info.model_id:
         return False
-    return not is_stale(report, info.revision, parts.models.get(info.model_id).info.revision)
+    return not is_stale(report, entry, parts.models.get(report.model_id))
 
 
 def is_here(parts: Parts, model_id: str) -> bool:
@@ -200,14 +204,15 @@ def _start_aside(parts: Parts, title: str, sae_ids: list[str]) -> None:
 def _measure_aside(parts: Parts, job: Job, sae_ids: Iterable[str]) -> None:
     """Measure while nobody wants the engine; whoever does is let through, and it begins again."""
     for sae_id in sae_ids:
-        model_id = parts.saes.get(sae_id).info.model_id
         while not is_measured(parts, sae_id):
             job.begin("waiting")
             parts.tasks.wait_until_idle(job)
             if is_measured(parts, sae_id):
                 break  # by somebody who asked for it
             try:
+                model_id = parts.saes.get(sae_id).info.model_id
                 measure(parts, job, sae_id, model_id, parts.tasks.is_awaited)
+                break  # once, even if what was measured has changed again meanwhile
             except Stopped:
                 job.check()
         job.results.append(sae_id)

@@ -33,7 +33,8 @@ _SHORT = {
 }
 
 
-_ADDRESSES = frozenset({"catalogue"})  # what REST answers below /saes beside the SAEs
+# What REST answers below /saes beside the SAEs, and below each of them.
+_ADDRESSES, _BELOW = frozenset({"catalogue"}), "preflights"
 
 
 def canonical(name: str) -> str:
@@ -78,13 +79,13 @@ def sae_id_of(
     `inner` is its path below `place`, which is the folder or file that was looked at.
     """
     if release and catalogue_id:
-        return f"{segment(release)}/{segment(catalogue_id.replace('/', '--'))}"
+        return _no_address(f"{segment(release)}/{segment(catalogue_id.replace('/', '--'))}")
     inside = segment(_bare(inner).replace("/", "--")) if _bare(inner) else ""
     if repo_id is not None:
-        repository = segment(repo_id.rsplit("/", 1)[-1])
-        return f"{repository}/{inside}" if inside else repository
-    folder = segment(place.stem if place.is_file() else place.name)
-    return f"{folder}/{inside}" if inside else folder
+        owner = segment(repo_id.rsplit("/", 1)[-1])
+    else:
+        owner = segment(place.stem if place.is_file() else place.name)
+    return _no_address(f"{owner}/{inside}" if inside else owner)
 
 
 def free_id(wanted: str, taken: Container[str]) -> str:
@@ -107,9 +108,18 @@ def check_id(id: str) -> str:
         raise InvalidArgument(
             f"{id[:200]!r} cannot be an id: use letters, digits and . _ -, once with a / between"
         )
-    if id in _ADDRESSES:
+    if _is_address(id):
         raise InvalidArgument(f"{id!r} is an address of the API and cannot be an id")
     return id
+
+
+def _is_address(id: str) -> bool:
+    return id in _ADDRESSES or id.endswith(f"/{_BELOW}")
+
+
+def _no_address(id: str) -> str:
+    """A name made from a place, which nobody chose: with a number where it is an address."""
+    return f"{id}-2" if _is_address(id) else id
 
 
 def _bare(inner: str) -> str:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from services.errors import ActiscopeError, InvalidArgument, Unsupported
+from services.errors import ActiscopeError, Unsupported
+from services.registry.choosing import (
+    check_single,
+    check_there,
+    is_below,
+    unmet,
+    wanted_paths,
+)
 from services.registry.downloading import download, turn
 from services.registry.jobs import Job
 from services.registry.looking import chosen, look_at
@@ -19,7 +26,7 @@ from services.sae.registration import SourceFile
 from services.types import Source
 
 if TYPE_CHECKING:
-    from services.sae.formats import FoundSae
+    from services.sae.formats import FoundSae, Hints, Looked
 
 Note = Callable[[str, ActiscopeError], None]
 
@@ -63,29 +70,28 @@ def _local_offers(parts: Parts, request: AddSaes, job: Job) -> list[Offer]:
     found, problems = look_at(parts, place)
     chosen(request.paths, (sae.path for sae in found), place.name)
     wanted = [sae for sae in found if not request.paths or sae.path in request.paths]
-    _check_single(request, wanted)
+    check_single(request, wanted)
     if not request.paths:
         job.problems += [f"{problem.path}: {problem.problem}" for problem in problems]
     return [Offer(sae, place, Source.LOCAL, sae.path) for sae in wanted]
 
 
 def _hub_offers(parts: Parts, request: AddSaes, job: Job) -> Iterator[list[Offer]]:
-    from services.sae.formats import Hints, look
+    from services.sae.formats import Hints
 
     job.begin("listing")
     listing = parts.hub.listing(str(request.repo_id), request.revision)
-    paths = _wanted([file.path for file in listing.files], request.paths)
+    check_there(request.paths, listing)
+    paths = wanted_paths([file.path for file in listing.files], request.paths)
     with turn(parts, listing, job) as folder:
         hashes = download(parts, listing, paths, job)
-        looked = look(folder, Hints(origin=listing.repo_id))
-        wanted = [sae for sae in looked.found if _is_below(sae.path, request.paths)]
+        looked = _looked(folder, Hints(origin=listing.repo_id), [folder / path for path in paths])
+        wanted = [sae for sae in looked.found if is_below(sae.path, request.paths)]
+        missed = list(unmet(request.paths, looked))
         if not wanted:
-            problems = [p for p in looked.problems if _is_below(p.path, request.paths)]
-            raise Unsupported(
-                "; ".join(p.problem or "" for p in problems[:3])
-                or f"no SAE was found in {', '.join(request.paths)} of {listing.repo_id}"
-            )
-        _check_single(request, wanted)
+            raise Unsupported("; ".join(missed[:3]) or f"{listing.repo_id} has no SAE")
+        job.problems += missed
+        check_single(request, wanted)
         group = [
             Offer(
                 found=sae,
@@ -98,24 +104,26 @@ def _hub_offers(parts: Parts, request: AddSaes, job: Job) -> Iterator[list[Offer
             )
             for sae in wanted
         ]
-        yield from _used_up(group, job)
+        yield group
 
 
 def _catalogue_offers(
     parts: Parts, release: str, catalogue_id: str, job: Job
 ) -> Iterator[list[Offer]]:
-    from services.sae.formats import Hints, look
+    from services.sae.formats import Hints, grouped
 
     entry = parts.directory.get(release, catalogue_id)
     job.begin("listing")
     listing = parts.hub.listing(entry.repo_id, None)
-    paths = _wanted([file.path for file in listing.files], (entry.path,))
+    own = grouped(listing.paths).get(entry.path)  # the decoder in a file of its own, too
+    paths = own or wanted_paths(listing.paths, (entry.path,))
     with turn(parts, listing, job) as folder:
         hashes = download(parts, listing, paths, job)
         place = folder / entry.path if entry.path else folder
         origin = f"{entry.repo_id}/{entry.path}".rstrip("/")
         overrides = parts.directory.overrides(release, catalogue_id)
-        looked = look(place, Hints(origin=origin, overrides=overrides))
+        hints = Hints(origin=origin, overrides=overrides)
+        looked = _looked(place, hints, [folder / path for path in paths])
         published = {"l0": entry.l0, "explained_variance": entry.explained_variance}
         offer = Offer(
             found=looked.found[0],
@@ -129,56 +137,33 @@ def _catalogue_offers(
             published={k: v for k, v in published.items() if v is not None},
             hashes={folder / path: digest for path, digest in hashes.items()},
         )
-        yield from _used_up([offer], job)
+        yield [offer]
 
 
-def _used_up(group: list[Offer], job: Job) -> Iterator[list[Offer]]:
-    """The group; what was downloaded for it goes once all of it is registered."""
-    before = len(job.results)
-    yield group
-    if len(job.results) - before == len(group):
-        for path in {path for offer in group for path in offer.found.files}:
-            path.unlink(missing_ok=True)
+def drop(files: Iterable[Path]) -> None:
+    """Remove what was downloaded and is not needed any more."""
+    for path in set(files):
+        path.unlink(missing_ok=True)
 
 
-def _wanted(paths: Sequence[str], below: Sequence[str]) -> list[str]:
-    """Files to download: those that are read, below what was chosen, and configurations above."""
-    from services.sae.formats import wanted_files
+def _looked(place: Path, hints: Hints, downloaded: Sequence[Path]) -> Looked:
+    """What is in `place`; weights that cannot be used go: they would be refused again.
 
-    readable = wanted_files(tuple(paths))
-    found = [path for path in readable if _is_below(path, below)]
-    if not found:
-        where = f" in {', '.join(below[:5])}" if below else ""
-        raise Unsupported(
-            f"the repository has no SAE files{where}: neither .safetensors nor .npz. Pickle files "
-            "are never loaded; convert them to safetensors, and add the folder"
-        )
-    folders = {path.rsplit("/", 1)[0] if "/" in path else "" for path in found}
-    return found + [
-        path
-        for path in readable
-        if path not in found and path.endswith((".json", ".yaml")) and _is_above(path, folders)
-    ]
+    Raises:
+        Unsupported: there is no SAE.
+    """
+    from services.sae.formats import look
 
-
-def _is_below(path: str, chosen_paths: Sequence[str]) -> bool:
-    if not chosen_paths:
-        return True
-    return any(path == c or c == "" or path.startswith(f"{c}/") for c in chosen_paths)
-
-
-def _is_above(path: str, folders: set[str]) -> bool:
-    parent = path.rsplit("/", 1)[0] if "/" in path else ""
-    return any(parent == "" or f.startswith(f"{parent}/") for f in folders)
-
-
-def _check_single(request: AddSaes, wanted: Sequence[FoundSae]) -> None:
-    if request.sae_id and len(wanted) > 1:
-        raise InvalidArgument(
-            f"sae_id names a single SAE, and {len(wanted)} were found: choose one with `paths`, "
-            "or leave sae_id out",
-            paths=[sae.path for sae in wanted][:100],
-        )
+    weights = [path for path in downloaded if path.suffix in (".safetensors", ".npz")]
+    try:
+        looked = look(place, hints)
+    except Unsupported:
+        drop(weights)
+        raise
+    used = {path for sae in looked.found for path in sae.files}
+    unusable = [place / problem.path for problem in looked.problems]
+    drop(p for p in weights if p not in used and any(p.is_relative_to(u) for u in unusable))
+    return looked
 
 
 def refuse_unusable(parts: Parts, release: str, catalogue_id: str) -> None:

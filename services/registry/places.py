@@ -12,7 +12,7 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -122,6 +122,16 @@ def is_free(roots: Iterable[Path], kind: Kind, id: str) -> bool:
     return True
 
 
+class Taken:
+    """Ids under which nothing more can be put in place."""
+
+    def __init__(self, roots: Sequence[Path], kind: Kind) -> None:
+        self._roots, self._kind = roots, kind
+
+    def __contains__(self, id: object) -> bool:
+        return not is_free(self._roots, self._kind, str(id))
+
+
 def download_folder(home: Path, repo_id: str, revision: str) -> Path:
     """Where the files of a repository's commit are downloaded to, to be resumed there."""
     digest = hashlib.sha256(f"{repo_id}@{revision}".encode()).hexdigest()[:32]
@@ -144,8 +154,19 @@ class Turns:
         try:
             yield
         finally:
-            with self._lock:
-                self._taken.discard(folder)
+            self._give(folder)
+
+    def if_free(self, folder: Path, work: Callable[[Path], None]) -> None:
+        """Do `work` with the folder, unless some task has it."""
+        if self._take(folder):
+            try:
+                work(folder)
+            finally:
+                self._give(folder)
+
+    def _give(self, folder: Path) -> None:
+        with self._lock:
+            self._taken.discard(folder)
 
     def _take(self, folder: Path) -> bool:
         with self._lock:

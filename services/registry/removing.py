@@ -1,11 +1,16 @@
-"""Taking out of use, for now or for good, and what speaks against it."""
+"""Taking out of use, for now or for good, and what speaks against it.
+
+Runs of all processes are seen, for they are stored. Tasks are not: where the command line removes
+files that a server measures or loads just then, the server's task ends with the error that they
+are gone, and nothing of it is kept.
+"""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from services.errors import Conflict, NotFound
+from services.errors import Conflict
 from services.registry.parts import Parts
 from services.registry.places import remove
 from services.registry.rows import unknown_model, unknown_sae
@@ -31,7 +36,7 @@ def dependents(parts: Parts, kind: Kind, id: str) -> tuple[str, ...]:
 
 
 def in_use(parts: Parts, kind: Kind, id: str) -> tuple[str, ...]:
-    """Runs and tasks that work with it now."""
+    """Runs and tasks that work with it now: runs of every process, tasks of this one."""
     runs = (f"run {run_id} is under way" for run_id in parts.store.active(kind, id))
     tasks = (f"{title!r} is under way" for title in parts.tasks.about(kind, id))
     return (*runs, *tasks)
@@ -85,8 +90,6 @@ def _remove(parts: Parts, kind: Kind, card: ModelCard | SaeCard, id: str, with_f
 
 
 def _remove_files(parts: Parts, kind: Kind, card: ModelCard | SaeCard, id: str, what: str) -> None:
-    if card.state is EntryState.MISSING:
-        return
     root = parts.settings.home / kind
     folder = root / id
     if parts.is_demo(parts.demo / kind / id) and (parts.demo / kind / id).exists():
@@ -94,7 +97,7 @@ def _remove_files(parts: Parts, kind: Kind, card: ModelCard | SaeCard, id: str, 
             f"{what} is part of Actiscope and its files stay; delete it without them", id=id
         )
     if not (folder.is_symlink() or folder.exists()):
-        raise NotFound(f"{what} has no files in the data folder", id=id)
+        return  # gone already, whoever removed it
     if not folder.parent.resolve().is_relative_to(root.resolve()):
         raise Conflict(
             f"the files of {what} lie outside of the data folder: remove them by hand", id=id

@@ -90,7 +90,11 @@ class AddSaes(_Strict):
             return self
         if not self.release or not self.catalogue_ids:
             raise ValueError("source catalogue needs `release` and `catalogue_ids`")
-        _refuse(self.source, repo_id=self.repo_id, path=self.path, paths=self.paths or None)
+        place = {"repo_id": self.repo_id, "revision": self.revision, "path": self.path}
+        _refuse(self.source, **place, paths=self.paths or None)
+        if len(self.catalogue_ids) > 1 and (self.sae_id or self.hook_name):
+            named = "sae_id" if self.sae_id else "hook_name"
+            raise ValueError(f"`{named}` is of a single SAE: give one of `catalogue_ids`")
         return self
 
 

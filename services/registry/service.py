@@ -212,16 +212,17 @@ class Registry:
 
     def _sight(self) -> Sight:
         parts = self._parts
+        dtype = str(parts.residents.describe()["dtype"])  # what `auto` has become, once it is known
         return Sight(
             known=parts.index.known(),
             resident=parts.residents.loaded(),
             budget_bytes=parts.residents.budget(),
-            model_bytes=lambda info: model_bytes(info, parts.settings.dtype),
+            model_bytes=lambda info: model_bytes(info, dtype),
         )
 
     def _sae_cards(self) -> dict[str, SaeCard]:
-        revisions = {e.info.model_id: e.info.revision for e in self._parts.models.list()}
-        return sae_cards(self._parts.saes, revisions, self._sight())
+        models = {entry.info.model_id: entry for entry in self._parts.models.list()}
+        return sae_cards(self._parts.saes, models, self._sight())
 
 
 def _found(cards: dict[str, Any], id: str, what: str) -> Any:

@@ -50,8 +50,8 @@ class RegistryStore:
     def sync(self, models: Sequence[ModelRecord], saes: Sequence[SaeRecord]) -> None:
         """Write down what was found in folders; marks and dates of what is known stay."""
         with self._write() as registry:
-            registry.keep([_storable_record(record) for record in models])
-            registry.keep([_storable_record(record) for record in saes])
+            registry.keep([storable_record(record) for record in models])
+            registry.keep([storable_record(record) for record in saes])
 
     def rows(self) -> RegistryRows:
         """All of both."""
@@ -163,7 +163,7 @@ def _report_of(record: PreflightRecord) -> PreflightReport:
     )
 
 
-def _storable_record(record: Record) -> Record:
+def storable_record(record: Record) -> Record:
     """`record` as both databases keep it: one odd name in a file must not stop the others."""
     values = {field.name: getattr(record, field.name) for field in fields(record)}
     return replace(record, **{name: _storable(value) for name, value in values.items()})

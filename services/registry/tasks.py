@@ -80,10 +80,6 @@ class Tasks:
         with self._lock:
             return tuple(job.view for job in reversed(self._jobs.values()))
 
-    def active(self) -> tuple[TaskView, ...]:
-        """Those under way."""
-        return tuple(view for view in self.all() if not view.status.is_final)
-
     def about(self, kind: str, id: str) -> tuple[str, ...]:
         """Titles of the tasks under way that work with it."""
         with self._lock:
@@ -120,8 +116,8 @@ class Tasks:
             try:
                 return future.result(_LOOK_S)
             except NotYet:
-                if future.done():
-                    raise  # the work's own
+                if future.done():  # just now, or the time-out is the work's own
+                    return future.result()
                 if job.should_stop():
                     self._worker.withdraw(future)
                     raise Stopped from None

@@ -20,7 +20,7 @@ class Marks(Protocol):
     def deleted(self, kind: Kind) -> Collection[str]:
         """Ids that were taken out of use."""
 
-    def verdict(self, sae: SaeInfo, model_revision: str | None) -> Verdict | None:
+    def verdict(self, sae: SaeEntry, model: ModelEntry | None) -> Verdict | None:
         """Of the SAE's newest preflight with its model, while neither has changed."""
 
 
@@ -31,7 +31,7 @@ class NoMarks:
         """None."""
         return ()
 
-    def verdict(self, sae: SaeInfo, model_revision: str | None) -> Verdict | None:
+    def verdict(self, sae: SaeEntry, model: ModelEntry | None) -> Verdict | None:
         """None."""
         return None
 
@@ -61,11 +61,11 @@ class Catalogue:
         gone, gone_saes = self._marks.deleted("models"), self._marks.deleted("saes")
         entries = [entry for entry in self._models.list() if entry.info.model_id not in gone]
         saes: dict[str, list[SaeInfo]] = {entry.info.model_id: [] for entry in entries}
-        revisions = {entry.info.model_id: entry.info.revision for entry in entries}
+        by_id = {entry.info.model_id: entry for entry in entries}
         for sae in self._saes.list():
             model_id = sae.info.model_id
             if model_id in saes and sae.info.sae_id not in gone_saes:
-                saes[model_id].append(self._judged(sae.info, revisions[model_id]))
+                saes[model_id].append(self._judged(sae, by_id[model_id]))
         infos = [replace(e.info, saes=tuple(saes[e.info.model_id])) for e in entries]
         infos.sort(key=lambda info: (info.model_id != self._default_model, info.model_id))
         return tuple(infos)
@@ -76,7 +76,9 @@ class Catalogue:
         Raises:
             NotFound: there is none; the message lists those that are there.
         """
-        return self._judged(self.sae_entry(sae_id).info, None)
+        sae = self.sae_entry(sae_id)
+        models = (m for m in self._models.list() if m.info.model_id == sae.info.model_id)
+        return self._judged(sae, next(models, None))
 
     def sae_entry(self, sae_id: str) -> SaeEntry:
         """The SAE with its place on disk."""
@@ -108,28 +110,28 @@ class Catalogue:
             Unsupported: an SAE was made for another model.
             InvalidArgument: an SAE is named twice, or lies at another layer than asked for.
         """
-        info = self._models.get(model_id or self._default_model).info
-        model = info.model_id
+        entry = self._models.get(model_id or self._default_model)
+        model = entry.info.model_id
         self._check_in_use("models", [model])
         named = sae_ids if sae_ids is not None else (sae_id,) if sae_id else None
         if named is None:
-            infos = self._offered(info)
+            infos = self._offered(entry)
         else:
-            infos = [self.sae(name) for name in named]
+            infos = [self._judged(self.sae_entry(name), entry) for name in named]
             self._check_in_use("saes", named)
         self._check_fit(model, infos)
         if sae_layer is not None:
             infos = self._at_layer(model, infos, sae_layer, strict=named is not None)
         return model, tuple(info.sae_id for info in infos)
 
-    def _offered(self, model: ModelInfo) -> list[SaeInfo]:
+    def _offered(self, model: ModelEntry) -> list[SaeInfo]:
         gone = self._marks.deleted("saes")
-        found = [e.info for e in self._saes.list(model.model_id) if e.info.sae_id not in gone]
-        judged = [self._judged(info, model.revision) for info in found]
+        found = [e for e in self._saes.list(model.info.model_id) if e.info.sae_id not in gone]
+        judged = [self._judged(entry, model) for entry in found]
         return [info for info in judged if info.verdict is not Verdict.BROKEN]
 
-    def _judged(self, info: SaeInfo, model_revision: str | None) -> SaeInfo:
-        return replace(info, verdict=self._marks.verdict(info, model_revision))
+    def _judged(self, sae: SaeEntry, model: ModelEntry | None) -> SaeInfo:
+        return replace(sae.info, verdict=self._marks.verdict(sae, model))
 
     def _check_in_use(self, kind: Kind, ids: Collection[str]) -> None:
         what, command = ("model", "model") if kind == "models" else ("SAE", "sae")

@@ -83,7 +83,7 @@ def parse_config(raw: Mapping[str, Any], path: Path) -> SaeConfig:
         raise broken(path, "reads a single attention head", "this is not supported")
     hook_name = _hook_name(path, meta)
     d_in = _size(path, cfg, "d_in")
-    mode, scale = _normalisation(path, cfg, meta)
+    mode, scale = _normalisation(path, cfg)
     kwargs = meta.get("model_from_pretrained_kwargs")
     centred = isinstance(kwargs, dict) and kwargs.get("center_writing_weights")
     return SaeConfig(
@@ -165,9 +165,21 @@ def as_version_6(cfg: Mapping[str, Any]) -> dict[str, Any]:
     return {**flat, "metadata": flat}
 
 
-def _normalisation(
-    path: Path, cfg: Mapping[str, Any], meta: Mapping[str, Any]
-) -> tuple[str, float]:
+def scale_of(cfg: Mapping[str, Any]) -> Any:
+    """What the configuration says that inputs were multiplied by in training, if anything."""
+    meta = cfg.get("metadata")
+    own = cfg.get("norm_scaling_factor")
+    return meta.get("norm_scaling_factor") if own is None and isinstance(meta, dict) else own
+
+
+def norm_at(d_in: int, scale: Any) -> float | None:
+    """The mean norm of inputs that `scale` maps to the usual mean of √d_in; None if it is none."""
+    if isinstance(scale, bool) or not isinstance(scale, (int, float)) or not 0 < scale < 1e30:
+        return None
+    return float(d_in**0.5 / scale)
+
+
+def _normalisation(path: Path, cfg: Mapping[str, Any]) -> tuple[str, float]:
     """How inputs are normalised at run time, and the scale to fold into the weights."""
     mode = cfg.get("normalize_activations") or "none"
     if mode in _NORMALISATIONS:
@@ -178,7 +190,7 @@ def _normalisation(
             f"has normalize_activations={mode!r}, which is not part of the weights",
             f"fold it into the weights; {', '.join(_NORMALISATIONS)} are computed here",
         )
-    scale = cfg.get("norm_scaling_factor", meta.get("norm_scaling_factor"))
+    scale = scale_of(cfg)
     scaler = path.parent / "activation_scaler.json"  # sae-lens writes it beside checkpoints
     if scale is None and scaler.exists():
         scale = read_json(scaler).get("scaling_factor")

@@ -52,26 +52,36 @@ def load_decoder(sae: Sae, entry: SaeEntry) -> Decoder:
         return _SaeLensDecoder(target, weights, sae)
     place = _placement(sae)
     scale = entry.config.input_scale
-    tensors = {name: tensor.to(*place) for name, tensor in weights.items()}
-    norm = None
-    if entry.config.rescale_acts_by_decoder_norm and entry.config.k is not None:
-        norm = tensors["W_dec"].norm(dim=-1) / scale
+
+    def placed(name: str, by: float = 1.0) -> Tensor:
+        # One copy in any case: a mapped file that is replaced would take the process down.
+        tensor = weights[name].to(*place, copy=True)
+        return tensor if by == 1 else tensor.div_(by)
+
+    W_dec = placed("W_dec", scale)
+    is_measured = entry.config.rescale_acts_by_decoder_norm and entry.config.k is not None
     return _NativeDecoder(
         target=target,
         weights=weights,
         config=entry.config,
-        W_dec=tensors["W_dec"] / scale,
-        b_dec=tensors["b_dec"] / scale,
-        W_skip=tensors.get("W_skip") if "skip" in entry.config.architecture else None,
-        decoder_norm=norm,
+        W_dec=W_dec,
+        b_dec=placed("b_dec", scale),
+        W_skip=placed("W_skip") if "skip" in entry.config.architecture else None,
+        decoder_norm=W_dec.norm(dim=-1) if is_measured else None,
     )
 
 
 def target_of(entry: SaeEntry) -> str | None:
-    """The hook name whose activations the SAE reconstructs; a transcoder's is its output hook."""
+    """The hook name whose activations the SAE reconstructs; a transcoder's is its output hook.
+
+    None where it is not known, and where no place has what comes out: a layer of a cross-layer
+    transcoder writes to many, and its decoders are summed.
+    """
     if "transcoder" not in entry.config.architecture:
         return entry.capture_name
     meta = metadata(entry)
+    if meta.get("decoder_is_summed"):
+        return None
     name = meta.get("hf_hook_name_out") or meta.get("hook_name_out")
     return str(name) if name else None
 

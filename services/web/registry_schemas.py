@@ -27,7 +27,7 @@ class SaeBody(BaseModel):
     neuronpedia_id: str | None
     neuronpedia_url: str | None
     trained_on: str = Field(description="the model as the SAE's publisher names it")
-    verdict: Verdict | None = Field(description="of the newest preflight of these weights")
+    verdict: Verdict | None = Field(description="of the newest preflight of these files")
 
 
 class FindingBody(BaseModel):
@@ -81,7 +81,7 @@ class SaeCardBody(SaeBody, _EntryBody):
     release: str | None = Field(description="of sae-lens' catalogue")
     published: dict[str, float]
     preflight: PreflightBody | None = Field(description="the newest one")
-    is_stale: bool = Field(description="the preflight measured other weights than those there now")
+    is_stale: bool = Field(description="the preflight measured other files than those there now")
 
 
 class ModelBody(_EntryBody):
@@ -157,6 +157,7 @@ class CatalogueEntryBody(BaseModel):
     l0: float | None
     explained_variance: float | None
     neuronpedia_id: str | None
+    neuronpedia_url: str | None
     loader: str
     problem: str | None = Field(description="why it cannot be added here")
 

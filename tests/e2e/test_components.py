@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 from werkzeug.serving import make_server
 
 from components.figures import visible
@@ -33,14 +32,6 @@ def url() -> Iterator[str]:
     finally:
         server.shutdown()
         thread.join(10)
-
-
-@pytest.fixture(scope="module")
-def browser(chromium_path: Path) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(
-            executable_path=str(chromium_path), args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
 
 
 def opened(browser: Browser, url: str, scheme: str = "light", width: int = 1280) -> Page:

@@ -57,13 +57,6 @@ class Directory:
         }
         return {name: value for name, value in said.items() if value not in (None, "", {})}
 
-    def releases(self) -> Mapping[str, tuple[CatalogueEntry, ...]]:
-        """The entries of each release, in the order of the list."""
-        return {
-            release: tuple(listed.entry for listed in saes.values())
-            for release, saes in self._by_release.items()
-        }
-
     def _listed(self, release: str, sae_id: str) -> Listed:
         saes = self._by_release.get(release)
         if saes is None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from services.lm.weight_files import TensorSpec, broken, read_header
+from services.lm.weight_files import TensorSpec, broken, opened, read_header
 from services.sae.formats import npz
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _read(path: Path, name: str) -> tuple[np.ndarray[Any, Any], str]:
     if spec.dtype not in _NUMPY:
         raise broken(path, f"keeps {name} as {spec.dtype}", "convert it to float or bfloat16")
     values = np.empty(spec.numel, _NUMPY[spec.dtype])
-    with path.open("rb") as file:
+    with opened(path) as file:
         file.seek(begin)
         if file.readinto(values.view(np.uint8).data) != values.nbytes:
             raise broken(path, "became shorter while it was read", "copy it again")
@@ -94,7 +94,7 @@ def how_to_convert(path: Path) -> str:
 
 def _start(path: Path) -> bytes:
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             return file.read(64)
     except OSError as error:
         raise broken(path, f"cannot be read ({error.strerror})", "check that it exists") from None
@@ -102,7 +102,7 @@ def _start(path: Path) -> bytes:
 
 def _offsets(path: Path) -> Mapping[str, int]:
     """Where in the file each tensor begins; the header was judged by `read_header` before."""
-    with path.open("rb") as file:
+    with opened(path) as file:
         (length,) = struct.unpack("<Q", file.read(8))
         header: dict[str, Any] = json.loads(file.read(length))
     header.pop("__metadata__", None)

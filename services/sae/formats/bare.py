@@ -25,6 +25,10 @@ _BIASES = {
     "b_dec": ("b_dec", "decoder.bias", "decoder_linear.bias", "decoder_bias", "pre_bias", "bias"),
 }
 _THRESHOLDS = {"threshold": (), "log_threshold": (Step("exp"),)}
+_META = (
+    "model_name", "hook_name", "hf_hook_name", "hook_name_out", "hf_hook_name_out", "prepend_bos",
+    "context_size",
+)  # fmt: skip
 _GATES = {"gate_bias", "b_gate", "r_mag"}
 _QWEN = re.compile(r"SAE-Res-(.+?)-W\d+K-L0_(\d+)")
 _KNOWN = {  # of which the input goes in as it is, without b_dec
@@ -42,21 +46,20 @@ def claims(place: Place) -> tuple[str, ...]:
 def read(place: Place, name: str) -> FoundSae:
     """The SAE of one file."""
     file, origin = place.folder / name, f"{place.origin}/{name}"
-    if (place.folder.parent / "hyperparams.json").exists():
+    if place.above("hyperparams.json"):
         raise broken(file, "belongs to the hyperparams.json above it", "give the folder of both")
     specs = read_specs(file)
     if _GATES & specs.keys():
         raise broken(file, "is a gated SAE without a configuration", "add the cfg.json of sae-lens")
     parts, (d_in, d_sae) = _parts(file, specs)
-    about = {**place.peek("config.json"), **place.peek("cfg.json")}
+    about = _about(place)
     known, meta = _known(origin)
     k = known.get("k") or place.said("k") or about.get("k") or about.get("top_k")
     architecture = "jumprelu" if "threshold" in parts else "topk" if k else "standard"
     rest: dict[str, Any] = {"k": k} if architecture == "topk" else {}
     subtracts = architecture != "jumprelu" and not known
     rest["apply_b_dec_to_input"] = bool(about.get("apply_b_dec_to_input", subtracts))
-    for name_in_json, ours in (("model_name", "model_name"), ("hook_name", "hook_name")):
-        meta[ours] = meta.get(ours) or about.get(name_in_json)
+    meta |= {key: about.get(key) for key in _META if meta.get(key) is None}
     return found(
         place,
         Draft(
@@ -69,6 +72,13 @@ def read(place: Place, name: str) -> FoundSae:
             path=place.path_of(name),
         ),
     )
+
+
+def _about(place: Place) -> dict[str, Any]:
+    """What configurations beside it say, of which nobody knows whose they are."""
+    about = {**place.peek("config.json"), **place.peek("cfg.json")}
+    meta = about.get("metadata")
+    return {**about, **meta} if isinstance(meta, dict) else about
 
 
 def _is_one(specs: Mapping[str, TensorSpec]) -> bool:

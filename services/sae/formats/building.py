@@ -36,6 +36,7 @@ class Draft:
     others: Sequence[Path | None] = ()  # configurations that were read beside the weights
     scale: float | None = None  # of the inputs, to be folded into the weights
     out_scale: float | None = None  # of what it writes; that of the inputs if None
+    input_norm: float | None = None  # the mean norm of unscaled inputs in training, where known
     published: Mapping[str, float | None] = field(default_factory=dict)
     ones: tuple[tuple[Path, str], ...] = ()
     path: str | None = None  # the place's if None
@@ -76,6 +77,8 @@ def found(place: Place, draft: Draft) -> FoundSae:
     """The SAE of the draft with what the catalogue says; `Unsupported` when its parts disagree."""
     cfg = _with_overrides(draft.config, place)
     meta = cfg["metadata"]
+    if draft.input_norm is not None:
+        meta["expected_input_norm"] = draft.input_norm  # folding takes the scale away
     parts = _folded(draft.parts, draft.scale, draft.out_scale)
     named = {"model_id": meta.get("model_name"), "hook_name": _hook(meta)}
     _check_plain(cfg, draft.weights[0])

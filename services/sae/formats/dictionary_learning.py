@@ -73,6 +73,7 @@ def read(place: Place, name: str) -> FoundSae:
                 kind.architecture, d_in, d_sae, metadata=_metadata(trainer, raw, place), **rest
             ),
             parts=parts,
+            input_norm=_input_norm(trainer),
             others=(about, place.file("eval_results.json")),
             published=_published(place),
             path=None if len(claims(place)) == 1 else place.path_of(name),
@@ -103,15 +104,24 @@ def _parts(file: Path, specs: Mapping[str, TensorSpec], architecture: str) -> di
 
 
 def _metadata(trainer: Mapping[str, Any], raw: Mapping[str, Any], place: Place) -> dict[str, Any]:
-    buffer = raw.get("buffer")
+    given = raw.get("buffer")
+    buffer = given if isinstance(given, dict) else {}
     return {
         "model_name": trainer.get("lm_name"),
         "hook_name": _hook(trainer, place),
-        "prepend_bos": True,
-        "context_size": buffer.get("ctx_len") if isinstance(buffer, dict) else None,
+        "prepend_bos": buffer.get("add_special_tokens") is not False,
+        "context_size": buffer.get("ctx_len"),
         "dataset_path": "monology/pile-uncopyrighted",
         "training_architecture": trainer.get("dict_class"),
     }
+
+
+def _input_norm(trainer: Mapping[str, Any]) -> float | None:
+    """What inputs were divided by in training, which is folded in already; 1 stands for nothing."""
+    norm = trainer.get("norm_factor")
+    if isinstance(norm, bool) or not isinstance(norm, (int, float)) or not 0 < norm < 1e30:
+        return None
+    return float(norm) if norm != 1 else None
 
 
 def _hook(trainer: Mapping[str, Any], place: Place) -> str | None:

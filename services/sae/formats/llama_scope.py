@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from services.lm.weight_files import TensorSpec, broken
-from services.sae.config import CONFIG, WEIGHTS
+from services.sae.config import CONFIG, WEIGHTS, norm_at
 from services.sae.formats.arrays import read_number, read_specs
 from services.sae.formats.building import TRANSPOSE, Draft, config, found, number, part
 from services.sae.formats.found import FoundSae, Part, Step
@@ -84,6 +84,7 @@ def _read(place: Place, name: str, config_name: str) -> FoundSae:
             parts=parts,
             others=(about,),
             scale=scale,
+            input_norm=norm_at(d_model, scale),
             out_scale=out_scale,
         ),
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from services.errors import Unsupported
-from services.lm.weight_files import broken
+from services.lm.weight_files import broken, opened
 from services.sae.formats import (
     bare,
     dictionary_learning,
@@ -86,10 +86,15 @@ LAYOUTS: dict[str, Layout] = {  # the first that claims a file has it
 ACCEPTED = {name: layout.looks_like for name, layout in LAYOUTS.items()}
 
 
-def look(path: Path, hints: Hints = Hints()) -> Looked:  # noqa: B008  # frozen
+def look(
+    path: Path,
+    hints: Hints = Hints(),  # noqa: B008  # frozen
+    check: Callable[[Path], None] = lambda path: None,
+) -> Looked:
     """The SAEs in a file or folder, to six folders deep; reads headers and configurations only.
 
-    Where there is none, `Unsupported` says what was wrong, or what was found and what is accepted.
+    `check` raises for files that may not be read, links resolved; nothing is read before. Where
+    there is no SAE, `Unsupported` says what was wrong, or what was found and what is accepted.
     """
     if not path.exists():
         raise Unsupported(f"there is no {path}: check the path", path=str(path))
@@ -99,7 +104,8 @@ def look(path: Path, hints: Hints = Hints()) -> Looked:  # noqa: B008  # frozen
     found: list[FoundSae] = []
     problems: list[Candidate] = []
     taken: set[Path] = set()
-    for place in _places(root, hints, depth=_DEPTH if path.is_dir() else 0):
+    depth = _DEPTH if path.is_dir() else 0
+    for place in (replace(p, check=check) for p in _places(root, hints, depth)):
         for result in _in_place(place, taken):
             (found if isinstance(result, FoundSae) else problems).append(result)  # type: ignore[arg-type]
     looked = Looked(tuple(found), tuple(problems))
@@ -131,7 +137,7 @@ def _in_place(place: Place, taken: set[Path]) -> Iterator[FoundSae | Candidate]:
                 yield _read(layout, place, name, taken)
             if names and layout.is_whole:
                 return
-        for name in place.files(r".*\.\w+"):
+        for name in place.others():
             if refusal := _pickled(place.folder / name):
                 yield Candidate(place.path_of(name), "", 0, problem=refusal.message)
     except OSError as error:
@@ -155,9 +161,9 @@ def _pickled(file: Path) -> Unsupported | None:
     if file.suffix in (".json", ".safetensors", ".npz"):
         return None  # judged where they are read
     try:
-        with file.open("rb") as opened:
-            is_one = is_pickle(opened.read(2))
-    except OSError:
+        with opened(file) as start:
+            is_one = is_pickle(start.read(2))
+    except (OSError, Unsupported):
         return None
     return broken(file, "is a pickle, whatever its name", how_to_convert(file)) if is_one else None
 

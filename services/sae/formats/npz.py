@@ -12,7 +12,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from services.lm.weight_files import TensorSpec, broken
+from services.lm.weight_files import TensorSpec, broken, opened
 
 _DTYPES = {
     "f8": "F64", "f4": "F32", "f2": "F16", "i8": "I64", "i4": "I32", "i2": "I16", "i1": "I8",
@@ -58,7 +58,7 @@ def read_values(path: Path, name: str) -> np.ndarray[Any, Any]:
 def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     """The archive; whatever goes wrong while it is read is told as the file's fault."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with opened(path) as file, zipfile.ZipFile(file) as archive:
             yield archive
     except (zipfile.BadZipFile, OSError, EOFError, LookupError, ValueError) as error:
         raise broken(path, f"is no readable .npz ({str(error)[:80]})", "copy it again") from None

@@ -18,7 +18,9 @@ from services.sae.config import (
     SaeConfig,
     as_version_6,
     expected_shapes,
+    norm_at,
     parse_config,
+    scale_of,
 )
 from services.sae.formats.arrays import read_specs
 from services.sae.formats.building import UNKNOWN_HOOK, Draft, found, part
@@ -30,7 +32,7 @@ _META = (
     "model_name", "hook_name", "hf_hook_name", "hook_name_out", "hf_hook_name_out", "hook_layer",
     "hook_head_index", "model_class_name", "model_from_pretrained_kwargs", "prepend_bos",
     "exclude_special_tokens", "neuronpedia_id", "context_size", "seqpos_slice", "dataset_path",
-    "training_architecture", "l0", "num_dead_features",
+    "training_architecture", "l0", "num_dead_features", "expected_input_norm", "decoder_is_summed",
 )  # fmt: skip
 _KEPT = (
     "d_in", "d_sae", "d_out", "k", "rescale_acts_by_decoder_norm", "n_heads", "n_attn_layers",
@@ -47,7 +49,7 @@ def claims(place: Place) -> tuple[str, ...]:
 def read(place: Place, name: str) -> FoundSae:
     """The SAE of the folder."""
     file, scaler = place.folder / name, place.file("activation_scaler.json")
-    raw = _overridden(as_version_6(place.json(CONFIG)), place)
+    raw, stated = _overridden(as_version_6(place.json(CONFIG)), place)
     is_batch = raw.get("architecture") in _BATCH
     cfg = _config(raw, "jumprelu" if is_batch else raw.get("architecture", "standard"))
     parsed = _parsed({**raw, **cfg}, place.folder / CONFIG)
@@ -67,6 +69,9 @@ def read(place: Place, name: str) -> FoundSae:
             parts=parts,
             others=(place.folder / CONFIG, scaler),
             scale=parsed.input_scale,
+            input_norm=norm_at(
+                parsed.d_in, stated if parsed.input_scale == 1 else parsed.input_scale
+            ),
             published={"l0": cfg["metadata"].get("l0")},
             ones=((file, "scaling_factor"),) if "scaling_factor" in specs else (),
         ),
@@ -81,14 +86,18 @@ def _parsed(raw: Mapping[str, Any], path: Path) -> SaeConfig:
     return parse_config({**raw, "metadata": meta}, path)
 
 
-def _overridden(raw: dict[str, Any], place: Place) -> dict[str, Any]:
-    """With the scale and the normalisation of the catalogue, which `parse_config` reads."""
+def _overridden(raw: dict[str, Any], place: Place) -> tuple[dict[str, Any], Any]:
+    """With the scale and the normalisation of the catalogue; and the scale that it says itself.
+
+    Where `parse_config` reads the scale, which may be in the metadata, of which not all is kept.
+    """
     scale, mode = place.said("norm_scaling_factor"), place.said("normalize_activations")
+    stated = scale_of(raw)
     if mode is not None:
         raw["normalize_activations"] = mode
-    if scale is not None:
-        raw["norm_scaling_factor"] = scale
-    return raw
+    if scale is not None or stated is not None:
+        raw["norm_scaling_factor"] = stated if scale is None else scale
+    return raw, stated
 
 
 def _config(raw: Mapping[str, Any], architecture: Any) -> dict[str, Any]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from services.lm.weight_files import TensorSpec, broken
+from services.errors import Unsupported
+from services.lm.weight_files import TensorSpec, broken, read_json
 from services.sae.config import CONFIG
 from services.sae.formats.arrays import read_specs
 from services.sae.formats.building import TRANSPOSE, Draft, config, found, number, part
@@ -97,7 +97,7 @@ def _parts(file: Path, specs: Mapping[str, TensorSpec], d_sae: int) -> dict[str,
 
 def _metadata(place: Place, is_transcoder: bool) -> dict[str, Any]:
     """From the folder's name, and the training run's config.json one folder up."""
-    run = _run(place.folder.parent / "config.json")
+    run = _run(place.above("config.json"))
     hooks = _hooks(place.origin.rstrip("/").rsplit("/", 1)[-1], is_transcoder)
     return {
         "model_name": run.get("model"),
@@ -108,13 +108,12 @@ def _metadata(place: Place, is_transcoder: bool) -> dict[str, Any]:
     }
 
 
-def _run(file: Path) -> Mapping[str, Any]:
+def _run(file: Path | None) -> Mapping[str, Any]:
     try:
-        raw = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        raw = read_json(file) if file is not None else {}
+    except Unsupported:
         return {}
-    plain = raw.items() if isinstance(raw, dict) else ()
-    return {key: value for key, value in plain if isinstance(value, (str, int))}
+    return {key: value for key, value in raw.items() if isinstance(value, (str, int))}
 
 
 def _hooks(name: str, is_transcoder: bool) -> dict[str, str | None]:

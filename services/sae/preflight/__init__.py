@@ -37,7 +37,8 @@ around the mean of all).
     no_hook, wrong_width           the model lacks the hook point, or has another width there
     tokenizer, model_guesses       a foreign vocabulary; a model that does not predict the text
     not_finite                     NaN or infinity in activations, features, reconstruction
-    not_measured                   a transcoder whose output hook is not known
+    not_measured                   a transcoder whose output hook is not known, or a layer of a
+                                   cross-layer transcoder, which writes to no single place
     not_reconstructing             hardly any variance is explained
     wrong_layer, scale_off, no_threshold, decoder_damaged, encoder_damaged
                                    the cause of that, where undoing it helps or weights show it

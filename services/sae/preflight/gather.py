@@ -9,8 +9,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from services.errors import Unsupported
+from services.lm.device import memory_guard
 from services.lm.hooks import resolve
-from services.sae.decode import load_decoder, target_of
+from services.sae.decode import load_decoder, metadata, target_of
 from services.sae.preflight.bos import bos_facts, loss_without_bos
 from services.sae.preflight.curves import Curves
 from services.sae.preflight.evidence import BosFacts, Evidence, broken, suspicious
@@ -49,14 +50,15 @@ def gather(
     evidence = replace(evidence, obstacles=tuple(obstacles))
     if points is None or any(f.verdict is Verdict.BROKEN for f in obstacles):
         return evidence, {}
-    decoder = load_decoder(sae, entry)
-    measurement = Measurement(lm, sae, decoder, points, windows)
-    if not measurement.run(progress, should_stop):
-        return None
-    measured = measurement.result()
-    evidence = _with_measured(evidence, entry, decoder, measured)
-    if measured.problem is None:
-        evidence = _with_trials(evidence, lm, sae, decoder, (points, windows, measured))
+    with memory_guard("to measure the SAE"):
+        decoder = load_decoder(sae, entry)
+        measurement = Measurement(lm, sae, decoder, points, windows)
+        if not measurement.run(progress, should_stop):
+            return None
+        measured = measurement.result()
+        evidence = _with_measured(evidence, entry, decoder, measured)
+        if measured.problem is None:
+            evidence = _with_trials(evidence, lm, sae, decoder, (points, windows, measured))
     del decoder
     gc.collect()
     return evidence, measured.curves
@@ -113,7 +115,8 @@ def _find_points(lm: LanguageModel, entry: SaeEntry) -> tuple[Points | None, lis
         if (to := at if target == source else _resolved(lm, _moved(name, layer))) is not None
     }
     if target is None:
-        return Points(source, None), [_not_measured(name)]
+        is_summed = bool(metadata(entry).get("decoder_is_summed"))
+        return Points(source, None), [_summed() if is_summed else _not_measured(name)]
     return Points(source, target, others), []
 
 
@@ -143,6 +146,16 @@ def _not_measured(name: str | None) -> Finding:
         "not_measured",
         f"it {where}: its reconstruction could not be measured, only how many features fire",
         "add `hook_name_out` to the metadata in cfg.json and measure again",
+    )
+
+
+def _summed() -> Finding:
+    return suspicious(
+        "not_measured",
+        "it is one layer of a cross-layer transcoder, which writes to many: its decoders are "
+        "summed here, so that what it reconstructs is no layer's output. Its reconstruction was "
+        "not measured, only how many features fire",
+        "use its features; figures of reconstruction mean nothing here",
     )
 
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from services.lm.device import memory_guard, use_threads
+from services.errors import Unsupported
+from services.lm.device import use_threads
 from services.sae.preflight.curves import Curves, feature_curves, output_curves
 from services.sae.preflight.evidence import broken
 from services.sae.preflight.passes import losses_with, read
@@ -79,8 +80,7 @@ class Measurement:
                 return False
             progress(done, self._windows.n_tokens)
             use_threads(_threads(self._lm))
-            with memory_guard("to measure the SAE"):
-                self._read(number, ids)
+            self._read(number, ids)
             if self._problem is not None:
                 break
             done += len(ids)
@@ -88,7 +88,11 @@ class Measurement:
         return not should_stop()
 
     def _read(self, number: int, ids: Sequence[int]) -> None:
-        losses, found = read(self._lm, ids, self._named())
+        try:
+            losses, found = read(self._lm, ids, self._named())
+        except Unsupported as error:  # what is computed there is no vector for each token
+            self._problem = broken("no_hook", error.message, "give the hook name of its training")
+            return
         x, y = found["x"], found.get("y", found["x"])
         self._problem = self._width_problem(x, self._sae.info.d_in, "reads")
         if self._problem is not None:

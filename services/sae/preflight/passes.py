@@ -7,22 +7,20 @@ neither sees nor disturbs them.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch.nn.functional import cross_entropy
 
+from services.lm.capture import Act, register, rows_of
 from services.lm.hooks import HookPoint
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from services.lm.language_model import LanguageModel
-
-Act = Callable[["Tensor"], "Tensor | None"]
-"""Is shown the activations [1, n, d] at a hook point and may return others in their place."""
 
 
 @torch.inference_mode()
@@ -34,7 +32,7 @@ def read(
 
     def keep(name: str, point: HookPoint) -> Act:
         def act(x: Tensor) -> None:
-            found[name] = point.read(x)[0].float().clone()
+            found[name] = point.read(rows_of(name, x, len(ids))).float().clone()
 
         return act
 
@@ -52,7 +50,8 @@ def losses_with(
     """Next-token losses [n - 1] with `values` [n, d] at `point` from position `first` on."""
 
     def act(x: Tensor) -> Tensor:
-        return torch.cat([x[:, :first], values[None, first:].to(x)], dim=1)
+        rows = rows_of("where it writes", x, len(ids))
+        return torch.cat([rows[:first], values[first:].to(rows)]).view_as(x)
 
     with _acting(point, act):
         return _losses(lm, ids)
@@ -66,30 +65,9 @@ def _losses(lm: LanguageModel, ids: Sequence[int]) -> Tensor:
 
 @contextmanager
 def _acting(point: HookPoint, act: Act) -> Iterator[None]:
-    handle = _register(point, act, threading.get_ident())
+    thread = threading.get_ident()
+    handle = register(point, lambda x: act(x) if threading.get_ident() == thread else None)
     try:
         yield
     finally:
         handle.remove()
-
-
-def _register(point: HookPoint, act: Act, thread: int) -> Any:
-    def before(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if threading.get_ident() != thread:
-            return None
-        new = act(args[0] if args else kwargs["hidden_states"])
-        if new is None:
-            return None
-        return ((new, *args[1:]), kwargs) if args else (args, {**kwargs, "hidden_states": new})
-
-    def after(_: Any, __: Any, output: Any) -> Any:
-        if threading.get_ident() != thread:
-            return None
-        new = act(output[0] if isinstance(output, tuple) else output)
-        if new is None:
-            return None
-        return (new, *output[1:]) if isinstance(output, tuple) else new
-
-    if point.side == "input":
-        return point.module.register_forward_pre_hook(before, with_kwargs=True)
-    return point.module.register_forward_hook(after)

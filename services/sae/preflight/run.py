@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from services.lm.language_model import LanguageModel
     from services.sae.catalogue import SaeEntry
     from services.sae.loader import Sae
+    from services.sae.preflight.curves import Curves
     from services.sae.preflight.text import Windows
 
 NOTHING_PUBLISHED: Mapping[str, float] = {}
@@ -55,7 +56,16 @@ def preflight(
     gathered = gather(lm, sae, entry, windows, evidence, progress, should_stop)
     if gathered is None:
         return None
-    evidence, curves = gathered
+    return _report((lm, sae, entry), windows, gathered, started)
+
+
+def _report(
+    pair: tuple[LanguageModel, Sae, SaeEntry],
+    windows: Windows,
+    gathered: tuple[Evidence, Curves],
+    started: float,
+) -> PreflightReport:
+    (lm, sae, entry), (evidence, curves) = pair, gathered
     findings = judge(evidence)
     return PreflightReport(
         preflight_id=uuid.uuid4().hex,
@@ -65,7 +75,7 @@ def preflight(
         verdict=worst(findings),
         findings=findings,
         metrics=_all_metrics(evidence),
-        published=stated.published,
+        published=evidence.stated.published,
         conditions=_conditions(lm, sae, entry, windows, evidence),
         curves=curves,
         sae_revision=sae.info.revision,
@@ -100,10 +110,7 @@ def _all_metrics(evidence: Evidence) -> dict[str, float | None]:
 def _conditions(
     lm: LanguageModel, sae: Sae, entry: SaeEntry, windows: Windows, evidence: Evidence
 ) -> dict[str, Any]:
-    from services.sae.decode import target_of
-
     bos, fits = evidence.bos, evidence.fits
-    target = target_of(entry)
     return {
         "text": "a slice shipped with Actiscope: stories, facts, letters, dialogue and Python",
         "text_sha256": slice_sha256(),
@@ -115,7 +122,7 @@ def _conditions(
         "tokenizer_adds_bos": bool(bos and bos.is_added),
         "counted": "all but special tokens and the first position of each window",
         "read_at": entry.capture_name,
-        "reconstructed_at": target or "not known",
+        "reconstructed_at": _target(entry),
         "spliced": "the reconstruction at all positions but the first of each window",
         "zero_ablation": "zeros at the same positions",
         "model_dtype": str(lm.dtype).removeprefix("torch."),
@@ -127,6 +134,14 @@ def _conditions(
         "trained_on_this": evidence.trained_on_this,
         "explained_variance_by_layer": _by_layer(entry, evidence) if fits is not None else None,
     }
+
+
+def _target(entry: SaeEntry) -> str:
+    from services.sae.decode import metadata, target_of
+
+    is_summed = bool(metadata(entry).get("decoder_is_summed"))
+    no_place = "no place: its decoders for many layers are summed" if is_summed else "not known"
+    return target_of(entry) or no_place
 
 
 def _dtype(sae: Any) -> str:

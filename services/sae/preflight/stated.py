@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.sae.catalogue import SaeEntry
+from services.sae.config import norm_at
 from services.sae.decode import metadata
 
 _PUBLISHED = ("l0", "explained_variance", "loss_recovered", "dead_share")
@@ -48,10 +49,10 @@ def _is_known(name: str, value: Any) -> bool:
 
 
 def _input_norm(entry: SaeEntry, meta: Mapping[str, Any]) -> float | None:
-    """A scale s maps inputs to a mean norm of √d_in: they had √d_in / s."""
-    scale = meta.get("norm_scaling_factor")
-    if entry.config.input_scale != 1:
-        scale = entry.config.input_scale
-    if isinstance(scale, bool) or not isinstance(scale, (int, float)) or not 0 < scale < 1e30:
-        return None
-    return float(entry.config.d_in**0.5 / scale)
+    """What was recorded when its scale was folded into the weights; else what the scale says."""
+    config, recorded = entry.config, meta.get("expected_input_norm")
+    if config.input_scale != 1:
+        return norm_at(config.d_in, config.input_scale)
+    if isinstance(recorded, (int, float)) and not isinstance(recorded, bool) and recorded > 0:
+        return float(recorded) if math.isfinite(recorded) else None
+    return norm_at(config.d_in, meta.get("norm_scaling_factor"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ def demo_model() -> LanguageModel:
     return load_model(ModelCatalogue([ARTEFACTS]).list()[0], CPU, torch.float32, threads=1)
 
 
+@cache
 def shipped(sae_id: str) -> SaeEntry:
     return SaeCatalogue([ARTEFACTS]).get(sae_id)
 

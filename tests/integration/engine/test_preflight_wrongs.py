@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -17,15 +18,10 @@ from services.sae.loader import load_sae
 from services.sae.preflight import preflight
 from services.types import Verdict
 from tests import tiny
-from tests.integration.engine.demo_pairs import (
-    CPU,
-    SAES,
-    changed,
-    codes,
-    demo_model,
-    measured,
-    shipped,
-)
+from tests.integration.engine import demo_pairs
+from tests.integration.engine.demo_pairs import CPU, SAES, changed, codes, demo_model, shipped
+
+measured = partial(demo_pairs.measured, max_tokens=512)  # two windows: these wrongs are gross
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +31,10 @@ def lm():
 
 @pytest.fixture(scope="module", autouse=True)
 def good_as_shipped(lm):
-    for sae_id in SAES:
-        report = measured(lm, shipped(sae_id))
+    reports = {sae_id: measured(lm, shipped(sae_id)) for sae_id in SAES}
+    for sae_id, report in reports.items():
         assert (report.verdict, report.findings) == (Verdict.GOOD, ()), sae_id
+    return reports
 
 
 def at_layer(layer):
@@ -94,7 +91,8 @@ def test_a_threshold_that_lies_unused_in_the_file_is_caught(lm, tmp_path):
 @pytest.mark.parametrize("sae_id", SAES)
 @pytest.mark.parametrize("factor", [0.05, 0.25, 0.5, 2.0, 4.0, 20.0])
 def test_a_norm_not_folded_or_folded_twice_is_caught(lm, tmp_path, sae_id, factor):
-    report = measured(lm, changed(tmp_path, sae_id, scaled(factor), without_published))
+    entry = changed(tmp_path, sae_id, scaled(factor), without_published)
+    report = measured(lm, entry, max_tokens=1024)  # a factor of 2 is a small wrong
     (finding,) = [f for f in report.findings if f.code == "scale_off"]
     assert report.verdict is (Verdict.BROKEN if factor != 2 else Verdict.SUSPICIOUS)
     guess = float(finding.message.split("scaled by ")[1].split()[0])
@@ -143,13 +141,17 @@ def permuted(model, seed=0):
     return model
 
 
+@pytest.fixture(scope="module")
+def other(lm):
+    return replace(lm, model=permuted(lm.model))
+
+
 @pytest.mark.parametrize("sae_id", SAES)
 @pytest.mark.parametrize("trained_on_this", [None, False])
-def test_another_model_of_the_same_width_is_caught(lm, sae_id, trained_on_this):
-    other = replace(lm, model=permuted(lm.model))
+def test_another_model_of_the_same_width_is_caught(other, good_as_shipped, sae_id, trained_on_this):
     report = measured(other, shipped(sae_id), trained_on_this=trained_on_this)
     assert {"wrong_model", "not_reconstructing"} <= codes(report, Verdict.BROKEN)
-    ours = measured(lm, shipped(sae_id))
+    ours = good_as_shipped[sae_id]
     assert report.metrics["ce_model"] == pytest.approx(ours.metrics["ce_model"], rel=1e-4)
 
 
@@ -337,7 +339,8 @@ def test_a_transcoder_is_judged_at_what_it_writes_or_not_at_all(lm, tmp_path):
 
 def test_an_sae_in_bfloat16_is_measured(lm):
     entry = shipped(SAES[0])
-    report = preflight(lm, load_sae(entry, CPU, torch.bfloat16, threads=1), entry)
+    sae = load_sae(entry, CPU, torch.bfloat16, threads=1)
+    report = preflight(lm, sae, entry, max_tokens=512)
     assert report is not None
     assert report.conditions["sae_dtype"] == "bfloat16"
     assert report.verdict is Verdict.GOOD

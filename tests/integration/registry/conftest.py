@@ -60,8 +60,11 @@ class Shop:
 
 
 @pytest.fixture
-def make_shop(tmp_path: Path) -> Iterator[Callable[..., Shop]]:
-    """A shop with any settings, on SQLite unless told otherwise."""
+def make_shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Shop]]:
+    """A shop with any settings, on SQLite unless told otherwise; what is measured unasked begins
+    soon.
+    """
+    monkeypatch.setattr("services.registry.tasks._QUIET_S", 0.3)
     made: list[Container] = []
 
     def make(**given: Any) -> Shop:

@@ -13,6 +13,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from services.errors import Busy, InvalidArgument, NotFound, Unsupported
+from services.registry import cards, measuring
 from services.registry.requests import AddModel, AddSaes, LookRequest, SaeQuery
 from services.types import EntryState, Source, TaskStatus
 from tests import tiny
@@ -49,7 +50,9 @@ def test_a_model_is_registered_where_it_lies(shop: Shop) -> None:
     card = shop.registry.model("My-Model-v1")
     assert (shop.home / "models" / "My-Model-v1").is_symlink()
     assert card.state is EntryState.READY and card.fits and card.memory_bytes > 0
-    assert shop.add_model(folder, model_id="another") == "My-Model-v1"  # it is known already
+    asked = {"source": "local", "path": str(folder), "model_id": "another"}
+    task = shop.done(shop.registry.add_model(AddModel.parse(asked)))  # it is known already
+    assert task.results == ("My-Model-v1",) and "another" in task.problems[0]
     assert shop.left_behind() == []
 
 
@@ -100,15 +103,74 @@ def test_a_preflight_of_other_weights_is_stale_and_no_verdict(one_shop: Shop) ->
     shop = one_shop
     shop.add_model(tiny.save_model(shop.folder, "tiny"))
     shop.add_saes(tiny.save_sae(shop.folder), preflight=True)
-    path = Path(shop.registry.sae("tiny-sae").path) / tiny.WEIGHTS
-    changed = load_file(path)
-    save_file({name: array * 2 for name, array in changed.items()}, path)
-    card = shop.registry.sae("tiny-sae")
-    assert card.is_stale and card.preflight is not None and card.info.verdict is None
-    assert shop.container._catalogue.sae("tiny-sae").verdict is None
+    shop.registry.unload_model("tiny")  # or what is outdated would be measured again by itself
+    folder = Path(shop.registry.sae("tiny-sae").path)
+    for path, old, new in (
+        (folder / "cfg.json", "blocks.1.hook_resid_post", "blocks.0.hook_resid_post"),
+        (shop.folder / "models" / "tiny" / "tokenizer.json", "<pad>", "<nop>"),
+        (shop.folder / "models" / "tiny" / "config.json", '"rms_norm_eps": ', '"rms_norm_eps": 1'),
+    ):
+        content = path.read_text()
+        path.write_text(content.replace(old, new))
+        assert_outdated(shop)
+        path.write_text(content)  # as it was measured
+        assert not shop.registry.sae("tiny-sae").is_stale
+        assert shop.container._catalogue.sae("tiny-sae").verdict is not None
+    changed = load_file(folder / tiny.WEIGHTS)
+    save_file({name: array * 2 for name, array in changed.items()}, folder / tiny.WEIGHTS)
+    assert_outdated(shop)
     again = shop.done(shop.registry.preflight("tiny-sae"))
     assert again.results == ("tiny-sae",) and not shop.registry.sae("tiny-sae").is_stale
     assert len(shop.registry.preflights("tiny-sae")) == 2
+
+
+def assert_outdated(shop: Shop) -> None:
+    card = shop.registry.sae("tiny-sae")
+    assert card.is_stale and card.preflight is not None and card.info.verdict is None
+    assert shop.container._catalogue.sae("tiny-sae").verdict is None
+    (offered,) = {m.model_id: m.saes for m in shop.container.models}["tiny"]
+    assert offered.verdict is None
+
+
+def test_a_verdict_is_of_the_model_that_the_sae_is_for(one_shop: Shop) -> None:
+    shop = one_shop
+    for name in ("tiny", "other"):
+        shop.add_model(tiny.save_model(shop.folder, name))
+    source = tiny.save_sae(shop.folder)
+    shop.add_saes(source, preflight=True)
+    assert shop.registry.sae("tiny-sae").info.verdict is not None
+    shop.add_saes(source, model_id="other")
+    card = shop.registry.sae("tiny-sae")
+    assert card.info.model_id == "other" and card.info.verdict is None
+    shop.add_saes(source, model_id="tiny")
+    assert shop.registry.sae("tiny-sae").info.verdict is not None
+
+
+def test_what_changed_is_measured_once_though_it_changes_again(
+    one_shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = one_shop
+    shop.add_model(tiny.save_model(shop.folder, "tiny"))
+    shop.add_saes(tiny.save_sae(shop.folder), preflight=True)
+    folder = Path(shop.registry.sae("tiny-sae").path)
+    for module in (measuring, cards):  # as a file does that is written again and again
+        monkeypatch.setattr(module, "is_stale", lambda *_: True)
+    assert (folder / "cfg.json").is_file() and shop.registry.sae("tiny-sae").is_stale
+    (task,) = [t for t in shop.registry.tasks() if t.title == "Preflight of what has changed"]
+    assert shop.done(task).results == ("tiny-sae",)
+    assert len(shop.registry.preflights("tiny-sae")) == 2
+
+
+def test_listing_writes_nothing_though_a_value_is_beyond_its_column(one_shop: Shop) -> None:
+    path = tiny.save_model(one_shop.home, "tiny") / "config.json"
+    config = json.loads(path.read_text()) | {"max_position_embeddings": 10**30}
+    path.write_text(json.dumps(config))
+    store = one_shop.registry._parts.store
+    assert one_shop.registry.model("tiny").info.n_ctx == 10**30
+    before = store.rows().models["tiny"]
+    assert before.n_ctx == 2**63 - 1
+    one_shop.registry.models()
+    assert store.rows().models["tiny"] == before  # nor when it was updated
 
 
 def test_what_changed_is_measured_again_by_itself(one_shop: Shop) -> None:
@@ -168,6 +230,22 @@ def test_what_is_missing_must_be_said(one_shop: Shop) -> None:
     task = shop.add_saes(folder, **given)
     info = shop.registry.sae(task.results[0]).info
     assert (info.model_id, info.hook_name) == ("tiny", "blocks.1.hook_resid_post")
+
+
+def test_a_hook_that_is_given_is_used_for_one_and_refused_for_several(one_shop: Shop) -> None:
+    shop = one_shop
+    shop.add_model(tiny.save_model(shop.folder, "tiny"))
+    for seed, name in enumerate(("a", "b")):
+        tiny.save_sae(shop.folder, name, tensors=tiny.sae_tensors(seed=seed))
+    given = {"hook_name": "blocks.2.hook_resid_pre"}
+    task = shop.add_saes(shop.folder / "saes" / "a", **given)
+    info = shop.registry.sae(task.results[0]).info
+    assert (info.hook_name, info.layer) == ("blocks.2.hook_resid_pre", 2)
+    several = shop.add_saes(shop.folder / "saes", **given)
+    assert several.error_code == "INVALID_ARGUMENT"
+    assert "blocks.1.hook_resid_post" in str(several.error_message)
+    chosen = shop.add_saes(shop.folder / "saes", paths=["b"], **given)
+    assert shop.registry.sae(chosen.results[0]).info.layer == 2
 
 
 def test_only_the_chosen_ones_are_added(one_shop: Shop) -> None:
@@ -295,6 +373,15 @@ def test_fifty_equal_requests_are_one_task(one_shop: Shop) -> None:
     tasks = [one_shop.ended(one_shop.registry.task(id)) for id in set(ids)]
     assert all(task.results == ("tiny-sae",) for task in tasks)
     assert one_shop.saes() == ["tiny-sae"]
+
+
+def test_a_model_of_an_unknown_family_is_refused_when_it_is_added(one_shop: Shop) -> None:
+    folder = tiny.save_model(one_shop.folder, "tiny")
+    config = json.loads((folder / "config.json").read_text()) | {"model_type": "alien9"}
+    (folder / "config.json").write_text(json.dumps(config))
+    task = one_shop.ended(one_shop.registry.add_model(AddModel(source="local", path=str(folder))))
+    assert task.error_code == "UNSUPPORTED" and "alien9" in (task.error_message or "")
+    assert not (one_shop.home / "models" / "tiny").is_symlink() and one_shop.left_behind() == []
 
 
 def test_a_model_that_asks_for_code_is_refused(one_shop: Shop) -> None:

@@ -46,6 +46,8 @@ def test_a_deleted_sae_is_not_offered_and_comes_back(stocked: Shop) -> None:
     assert [s.sae_id for s in registry.model("tiny").info.saes] == ["saes/b"]
     with pytest.raises(NotFound, match="restore"):
         stocked.container.runs.start(RunRequest(prompt="x", model_id="tiny", sae_ids=("saes/a",)))
+    with pytest.raises(NotFound, match="restore"):
+        registry.preflight("saes/a")
     assert run(stocked).summary.sae_ids == ("saes/b",)
     assert registry.restore_sae("saes/a").state is EntryState.READY
     assert run(stocked).summary.sae_ids == ("saes/a", "saes/b")
@@ -132,6 +134,33 @@ def test_a_folder_that_is_gone_is_missing_and_can_be_forgotten(stocked: Shop) ->
     assert stocked.saes() == ["saes/b"]
     (stocked.home / "models" / "tiny").unlink()
     assert stocked.registry.model("tiny").state is EntryState.MISSING
+
+
+def test_what_was_deleted_and_removed_by_hand_can_be_forgotten(stocked: Shop) -> None:
+    import shutil
+
+    registry = stocked.registry
+    registry.delete_sae("saes/a")
+    shutil.rmtree(registry.sae("saes/a").path)
+    registry.delete_sae("saes/a", with_files=True)
+    with pytest.raises(NotFound):
+        registry.sae("saes/a")
+    registry.delete_sae("saes/b", with_files=True)
+    registry.delete_model("tiny")
+    (stocked.home / "models" / "tiny").unlink()
+    registry.delete_model("tiny", with_files=True)
+    with pytest.raises(NotFound):
+        registry.model("tiny")
+
+
+def test_a_model_is_estimated_in_the_dtype_that_its_device_has(one_shop: Shop) -> None:
+    import torch
+
+    registry, residents = one_shop.registry, one_shop.container._residents
+    (info,) = [card.info for card in registry.models()]
+    assert registry.models()[0].memory_bytes == model_bytes(info, "float32")
+    residents._place = (torch.device("cpu"), torch.bfloat16)  # as `auto` is on CUDA
+    assert registry.models()[0].memory_bytes == model_bytes(info, "bfloat16")
 
 
 def test_models_make_room_for_each_other(make_shop: Callable[..., Shop]) -> None:

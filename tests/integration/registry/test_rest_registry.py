@@ -16,6 +16,7 @@ from tests.integration.registry.conftest import TIMEOUT_S, Shop
 from tests.integration.rest.conftest import assert_is_error
 
 API = "/api/v1"
+RELEASE, IN_RELEASE = "gpt2-small-res-jb", "blocks.8.hook_resid_pre"
 
 
 def client_of(shop: Shop) -> FlaskClient:
@@ -107,6 +108,7 @@ def test_the_catalogue_is_searched(one_client: FlaskClient) -> None:
     assert len(page["items"]) == 7 < page["total"]
     first = page["items"][0]
     assert (first["model"], first["layer"], first["width"]) == ("gemma-2-2b", 12, 16384)
+    assert first["neuronpedia_url"] == f"https://neuronpedia.org/{first['neuronpedia_id']}"
     second = one_client.get(f"{API}/saes/catalogue", query_string=asked | {"offset": 7}).json
     assert not {(e["release"], e["sae_id"]) for e in page["items"]} & {
         (e["release"], e["sae_id"]) for e in second["items"]
@@ -121,10 +123,8 @@ def test_a_task_is_cancelled(one_client: FlaskClient, one_shop: Shop) -> None:
         one_client.post(f"{API}/saes/tiny-sae/preflight").json["task_id"]
         == (answer.json["task_id"])
     )
-    started = time.monotonic()
     one_client.post(f"{API}/tasks/{answer.json['task_id']}/cancel")
     assert ended(one_client, answer)["status"] == "cancelled"
-    assert time.monotonic() - started < 2
     assert_is_error(one_client.delete(f"{API}/models/nothing"), 404)
     assert one_client.get(f"{API}/saes/tiny-sae").json["preflight"] is None
 
@@ -177,6 +177,9 @@ def test_bad_requests_name_what_is_wrong(one_client: FlaskClient, body: dict[str
         {"release": "x", "catalogue_ids": []},
         {"catalogue_ids": ["x"]},
         {"release": "x", "catalogue_ids": ["y"], "path": "/x"},
+        {"release": RELEASE, "catalogue_ids": [IN_RELEASE], "revision": "v9"},
+        {"release": "x", "catalogue_ids": ["y", "z"], "sae_id": "a"},
+        {"release": "x", "catalogue_ids": ["y", "z"], "hook_name": "blocks.0.hook_resid_post"},
         {"release": "x", "catalogue_ids": ["y"], "preflight": "yes"},
     ],
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +91,9 @@ def test_nothing_added_is_a_failure_with_the_reason(shell: Shell, tmp_path: Path
     assert "ACTISCOPE_OFFLINE" in err
     _, err = shell("sae", "add", "no-such-release", "x", exits=1)
     assert "no-such-release" in err
+    released = ("gpt2-small-res-jb", "blocks.8.hook_resid_pre")
+    _, err = shell("sae", "add", *released, "--revision", "v9", exits=1)
+    assert "catalogue does not take `revision`" in err
     _, err = shell("sae", "show", "nothing", exits=1)
     assert "nothing" in err and "demo-l1-res" in err
     shell("sae", "add", exits=2)
@@ -101,6 +103,7 @@ def test_the_catalogue_answers_offline_and_at_once(shell: Shell, tmp_path: Path)
     out, _ = shell("sae", "search", "gemma-2-2b layer 12 16k", "--limit", "3")
     first = out.splitlines()[1]
     assert "gemma-scope-2b-pt-res-canonical" in first and "layer_12/width_16k/canonical" in first
+    assert "https://neuronpedia.org/gemma-2-2b/12-" in first
     page = shell.json("sae", "search", "gemma-2-2b", "layer", "12", "16k", "--limit", "3")
     assert len(page["items"]) == 3 < page["total"]
     out, err = shell("sae", "search", "zzzzqqqq")
@@ -115,6 +118,4 @@ def test_searching_imports_nothing_heavy(tmp_path: Path) -> None:
         "heavy = {'torch', 'transformers', 'sae_lens', 'sqlalchemy', 'flask', 'dash'}; "
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
     )
-    started = time.monotonic()
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=60)
-    assert time.monotonic() - started < 20  # about one second where nothing else runs
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=120)

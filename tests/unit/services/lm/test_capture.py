@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,7 @@ from services.lm.capture import capture
 from services.lm.decode import generate
 from services.lm.hooks import offered, resolve
 from services.lm.sampling import Sampling
+from services.sae.preflight.passes import losses_with, read
 from tests import tiny
 
 IDS = [1, *range(20, 50)]
@@ -151,3 +153,45 @@ def test_sequences_longer_than_the_context_are_refused(lm):
         with pytest.raises(InvalidArgument):
             capture(lm, ids, ["blocks.0.hook_resid_pre"])
     assert len(capture(lm, [1] * lm.n_ctx, ["blocks.0.hook_resid_pre"]).popitem()[1]) == lm.n_ctx
+
+
+class Flat(torch.nn.Module):
+    """An MLP that is called by another keyword and works on tokens without their batch."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, states):
+        return self.inner(states)
+
+
+class Caller(torch.nn.Module):
+    """What calls it so, in the place of the MLP."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.flat = Flat(inner)
+
+    def forward(self, hidden_states):
+        return self.flat(states=hidden_states[0])[None]
+
+
+@pytest.mark.parametrize("side", ["input", "output"])
+def test_modules_that_flatten_the_batch_are_read_and_written_over(lm, side):
+    """As some experts do; the same numbers as with a module that does not."""
+    plain = lm.model
+    model = copy.deepcopy(plain)
+    model.model.layers[1].mlp = Caller(model.model.layers[1].mlp)
+    flat = replace(lm, model=model)
+    name = {"input": "mlp.input", "output": "mlp.output"}[side]
+    ours, theirs = f"model.layers.1.mlp.flat.{side}", f"model.layers.1.{name}"
+    assert torch.equal(capture(flat, IDS, [ours])[ours], capture(lm, IDS, [theirs])[theirs])
+    points = (resolve(model, ours), resolve(plain, theirs))
+    losses, found = zip(
+        *(read(m, IDS, {"x": p}) for m, p in zip((flat, lm), points, strict=True)), strict=True
+    )
+    assert torch.equal(losses[0], losses[1]) and torch.equal(found[0]["x"], found[1]["x"])
+    values = torch.randn(found[0]["x"].shape, generator=torch.Generator().manual_seed(1))
+    spliced = [losses_with(m, IDS, p, values, 1) for m, p in zip((flat, lm), points, strict=True)]
+    assert torch.equal(*spliced) and not torch.equal(spliced[0], losses[0])

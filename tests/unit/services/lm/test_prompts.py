@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from services.errors import Unsupported
-from services.lm.prompts import adds_bos, bos_id, render, with_bos
+from services.lm.prompts import render
 from services.lm.tokens import decode_text, token_bytes
 from tests import tiny
 
@@ -136,27 +136,3 @@ def test_a_sentencepiece_prompt_has_one_bos_and_its_words(lm):
     rendered = render(llama2, "the cat")
     assert rendered.token_ids.count(1) == 1
     assert own_words(llama2, rendered).strip() == "the cat"
-
-
-def test_bos_is_put_in_front_once_and_only_where_there_is_one(lm):
-    assert with_bos(lm, [20, 30]) == [1, 20, 30] == with_bos(lm, [1, 20, 30])
-    assert with_bos(lm, []) == [1]
-    assert adds_bos(lm)
-    quiet = replace(lm, tokenizer=tiny.byte_level_tokenizer(adds_bos=False))  # as GPT-2 has
-    assert not adds_bos(quiet) and bos_id(quiet) == 1
-    ids = render(quiet, "the cat", chat_template="off").token_ids
-    assert ids[0] != 1 and with_bos(quiet, ids) == [1, *ids]
-    assert with_bos(quiet, render(quiet, "<bos>the cat", chat_template="off").token_ids) == [
-        1,
-        *ids,
-    ]
-
-
-def test_a_tokenizer_without_bos_takes_the_models(lm):
-    """Qwen: the tokenizer names none, the configuration does."""
-    tokenizer = tiny.byte_level_tokenizer(adds_bos=False)
-    tokenizer.bos_token = None
-    without = replace(lm, tokenizer=tokenizer)
-    assert bos_id(without) == 1 and with_bos(without, [20]) == [1, 20]
-    none = replace(without, model=tiny.causal_lm("qwen2", bos_token_id=None))
-    assert bos_id(none) is None and with_bos(none, [20]) == [20] and not adds_bos(none)

@@ -72,12 +72,28 @@ def test_ids_are_made_of_places(tmp_path: Path) -> None:
     assert made == "gemma-scope/layer_12--width_16k--canonical"
     assert model_id_of("owner/Name_1", None) == "owner/Name_1"
     assert model_id_of(None, Path("/x/.hidden model")) == "hidden-model"
+    assert sae_id_of(**none, place=tmp_path / "catalogue", inner="") == "catalogue-2"
+    assert sae_id_of(**none, place=tmp_path / "x", inner="preflights") == "x/preflights-2"
     for text in ("", "...", "ä/ö", "-" * 300, "a" * 300):
         check_id(segment(text))
 
 
 @pytest.mark.parametrize(
-    "id", ["", "/", "a/", "/a", "a/b/c", ".a", "a/.b", "a b", "a\x00", "../a", "catalogue"]
+    "id",
+    [
+        "",
+        "/",
+        "a/",
+        "/a",
+        "a/b/c",
+        ".a",
+        "a/.b",
+        "a b",
+        "a\x00",
+        "../a",
+        "catalogue",
+        "x/preflights",
+    ],
 )
 def test_ids_that_are_none(id: str) -> None:
     with pytest.raises(InvalidArgument):
