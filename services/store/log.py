@@ -51,12 +51,19 @@ def newest(storage: Storage) -> Manifest:
         NotFound: there is none.
         DamagedStore: none is valid.
     """
-    damaged = None
-    for version in reversed(versions(storage)):
+    return _newest_and_last(storage)[0]
+
+
+def _newest_and_last(storage: Storage) -> tuple[Manifest, int]:
+    """The newest valid manifest and the last number taken, as of one listing: a version that came
+    later must not count as taken into account.
+    """
+    damaged, there = None, versions(storage)
+    for version in reversed(there):
         try:
-            return read(storage, version)
+            return read(storage, version), there[-1]
         except FileNotFoundError:
-            return newest(storage)  # removed since, as others were written
+            return _newest_and_last(storage)  # removed since, as others were written
         except DamagedStore as error:
             damaged = damaged or error
     raise damaged or NotFound(f"there is no store at {storage.url}", url=storage.url)
@@ -71,22 +78,23 @@ def read(storage: Storage, version: int) -> Manifest:
 def commit(storage: Storage, change: Callable[[Manifest], Manifest]) -> Manifest:
     """Put `change` of the newest version as the next one; begin anew when another was faster."""
     for _ in range(_ATTEMPTS):
-        before = newest(storage)
-        number = max(before.version, versions(storage)[-1]) + 1
+        before, last = _newest_and_last(storage)
+        number = last + 1
         after = replace(change(before), version=number)
-        if storage.put_if_absent(_path(number), after.as_json()) and _in_line(storage, number):
+        if storage.put_if_absent(_path(number), after.as_json()) and _counts(storage, number):
             _forget_older(storage, number)
             return after
     raise Conflict(f"{storage.url} is changed by others all the time")
 
 
-def _in_line(storage: Storage, number: int) -> bool:
-    """False when so many versions were written meanwhile that this number had been forgotten."""
-    later = [version for version in versions(storage) if version > number]
-    if later and later[0] != number + 1:
-        storage.remove(_path(number))
-        return False
-    return True
+def _counts(storage: Storage, number: int) -> bool:
+    """False when so many versions were written meanwhile that the number may have been taken, and
+    forgotten, before: to begin anew is right in either case.
+    """
+    if number > versions(storage)[-1] - KEPT:
+        return True
+    storage.remove(_path(number))
+    return False
 
 
 def _forget_older(storage: Storage, number: int) -> None:

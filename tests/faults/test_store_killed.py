@@ -18,7 +18,6 @@ from services.store.verify import verify
 from tests.made_stores import digests
 
 ROOT = Path(__file__).resolve().parents[2]
-KILLS = 20
 
 
 def start(folder: Path, pause_s: float = 0.002) -> subprocess.Popen[str]:
@@ -60,13 +59,13 @@ def assert_sound(folder: Path) -> None:
     assert sum(len(store.feature(feature)) for feature in range(24)) == store.nnz
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_killed_and_resumed_store_is_byte_identical(tmp_path):
+@pytest.mark.parametrize("wanted", [3, pytest.param(24, marks=pytest.mark.endurance)])
+def test_a_killed_and_resumed_store_is_byte_identical(tmp_path, wanted):
     took_s = finish(start(tmp_path / "whole"))
     expected = digests(tmp_path / "whole")
     rng, kills, builds = random.Random(0), 0, 0
-    while kills < KILLS:
+    while kills < wanted:
         folder = tmp_path / f"killed-{builds}"
         while kill(start(folder), rng.uniform(0.0, 0.7) * took_s):
             kills += 1

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from services.errors import Conflict, InvalidArgument, ResourceExhausted
 from services.store import ActivationStore, Batch, DamagedStore, StoreWriter, compact, log
+from services.store.manifest import Shard
 from services.store.storage import open_storage
 from services.store.verify import rebuild, repair_part, require_sound, verify
 from tests.made_stores import build, cuts, dense, digests, fill, part, spec
@@ -92,6 +94,48 @@ def test_workers_at_the_same_time(tmp_path, corpus):
     one, many = digests(tmp_path / "one", "features"), digests(tmp_path / "many", "features")
     assert one == many
     assert not verify(str(tmp_path / "many"))
+
+
+class Overtaken:
+    """A storage; before its n-th call another worker commits first."""
+
+    def __init__(self, storage, n, other):
+        self._storage, self._n, self._other = storage, n, other
+
+    def __getattr__(self, name):
+        if name not in ("names", "read", "put_if_absent", "remove"):
+            return getattr(self._storage, name)
+        self._n -= 1
+        if self._n == 0:
+            self._other()
+        return getattr(self._storage, name)
+
+
+def shards_with(name):
+    def change(manifest):
+        missing = () if name in [s.name for s in manifest.shards] else (Shard(name),)
+        return replace(manifest, shards=(*manifest.shards, *missing))
+
+    return change
+
+
+@pytest.mark.parametrize("versions", [1, 2, 4, 5, 6])  # of which 4 are kept
+@pytest.mark.parametrize("call", range(1, 7))
+def test_no_change_is_lost_wherever_another_worker_overtakes(tmp_path, monkeypatch, call, versions):
+    monkeypatch.setattr(log, "KEPT", 4)
+    storage = open_storage(tmp_path)
+    log.create(storage, spec())
+
+    def overtake():
+        for i in range(versions):
+            log.commit(storage, shards_with(f"other-{i}"))
+
+    seen = log.commit(Overtaken(storage, call, overtake), shards_with("mine"))
+    assert "mine" in [shard.name for shard in seen.shards]
+    log.commit(storage, shards_with("last"))
+    names = {shard.name for shard in log.newest(storage).shards}
+    others = {f"other-{i}" for i in range(versions)}
+    assert {"mine", "last"} <= names and (call == 6 or others <= names)
 
 
 def test_a_race_for_a_version_has_one_winner(tmp_path):
