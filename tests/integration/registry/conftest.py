@@ -71,6 +71,7 @@ def make_shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
         folder = tmp_path / "workshop"
         folder.mkdir(exist_ok=True)
         asked = {"home": tmp_path / "home", "local_roots": str(folder), "preload": False}
+        asked |= {"offline": False}  # whatever HF_HUB_OFFLINE says to these tests
         container = Container(Settings(_env_file=None, **(asked | given)))
         made.append(container)
         return Shop(container, folder)

@@ -31,7 +31,7 @@ def hub(tmp_path: Path) -> Iterator[HubStub]:
 
 @pytest.fixture
 def hub_shop(make_shop: Callable[..., Shop], hub: HubStub) -> Shop:
-    return make_shop(hub_endpoint=hub.url, offline=False)
+    return make_shop(hub_endpoint=hub.url)
 
 
 def fill(hub: HubStub, repo: str, root: Path, below: str) -> str:
