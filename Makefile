@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test unit check bench e2e demo clean
+.PHONY: help setup run test unit e2e faults check bench demo clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ unit: setup ## the quick tests only
 
 e2e: setup ## the tests in a real browser
 	$(BIN)/python -m pytest tests/e2e
+
+faults: setup ## kill store builders and workers at random moments, at length (minutes)
+	$(BIN)/python -m pytest -m endurance tests/faults
 
 check: setup ## style, types of the core, direction of imports
 	$(BIN)/ruff check .

@@ -50,6 +50,7 @@ def create_app(settings: Settings) -> Dash:
     app.layout = app_shell(pages.NAV)
     copy_context().run(_set_up, app)
     install(app.server, container, lambda: list(app.csp_hashes()))
+    container.jobs.work()
     return app
 
 

@@ -24,6 +24,8 @@ BENCHMARKS = {
     "storage": "Bytes stored per run",
     "sae_encode": "Encoding with a large SAE",
     "preflight": "Measuring an SAE with its model",
+    "store_read": "Reading one feature of an activation store",
+    "store_build": "Building an activation store",
     "catalogue": "Searching the catalogue of SAEs",
     "run_list": "The list of a thousand and of a million runs",
 }

@@ -23,12 +23,15 @@ from sqlalchemy.schema import ExecutableDDLElement
 
 from db.base import Base, table
 from db.columns import SafeText
+from db.job_models import JobLogRow, JobRow
 from db.records import STATUSES
 from db.registry_models import ModelRow, PreflightRow, SaeRow
 
 __all__ = [
     "SEQ_BITS",
     "Base",
+    "JobLogRow",
+    "JobRow",
     "ModelRow",
     "PreflightRow",
     "RunIndex",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import Future
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +12,10 @@ from services.database import open_database
 from services.demo import ARTEFACTS
 from services.errors import ActiscopeError, Unavailable
 from services.health import check_health, look_at_database
+from services.jobs.kinds import Kinds
+from services.jobs.runner import Runner
+from services.jobs.service import Jobs
+from services.jobs.table_queue import TableQueue
 from services.lm.catalogue import ModelCatalogue
 from services.lm.resident import Residents
 from services.registry.index import Index
@@ -57,6 +62,8 @@ class Container:
         self._engine = Engine(self._catalogue, self._residents)
         self._dispatcher = Dispatcher(self._store, self._engine, self._worker)
         self.runs = RunService(settings, self._store, self._catalogue, self._dispatcher)
+        self.job_kinds = Kinds()
+        self.jobs = _jobs(settings, TableQueue(self._database), self.job_kinds)
         self.registry = Registry(
             Parts(
                 settings,
@@ -110,6 +117,7 @@ class Container:
 
     def close(self) -> None:
         """Stop the threads, keep what runs have written, let go of the database."""
+        self.jobs.close()  # first: what it works with goes away below
         self.registry.close()
         self._dispatcher.close()
         self._database.close()
@@ -137,6 +145,11 @@ def _folders(settings: Settings) -> tuple[ModelCatalogue, SaeCatalogue]:
 def _residents(settings: Settings, models: ModelCatalogue, saes: SaeCatalogue) -> Residents:
     budget = int(settings.memory_budget_gb * 1e9)
     return Residents(models, saes, settings.device, settings.dtype, settings.threads, budget)
+
+
+def _jobs(settings: Settings, queue: TableQueue, kinds: Kinds) -> Jobs:
+    kept_for = timedelta(days=settings.job_retention_days)
+    return Jobs(queue, kinds, Runner(queue, kinds, kept_for=kept_for))
 
 
 def _default_model(settings: Settings) -> str:

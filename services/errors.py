@@ -14,7 +14,7 @@
     └── ResourceExhausted  507  memory or disk does not suffice
 
 Errors are raised where the value is first seen to be wrong and caught at four edges only:
-Dash's `on_error`, REST, the command line, and the worker that executes runs.
+Dash's `on_error`, REST, the command line, and the workers that execute runs and jobs.
 """
 
 from __future__ import annotations

@@ -106,6 +106,9 @@ class Settings(BaseSettings):
     )
     max_prompt_chars: int = Field(12_000, ge=1, description="longest prompt, in characters")
     max_new_tokens: int = Field(2048, ge=1, description="most tokens that a run may write")
+    job_retention_days: int = Field(
+        30, ge=1, le=36_500, description="days that finished jobs are listed; what they made stays"
+    )
     preload: bool = Field(
         True, description="load the default model in the background once the first page is served"
     )

@@ -11,6 +11,7 @@ from typing import NoReturn
 import click
 
 from services.cli.commands import db, doctor, serve
+from services.cli.jobs import jobs
 from services.cli.models import model
 from services.cli.run import run
 from services.cli.runs import runs
@@ -29,7 +30,7 @@ def cli() -> None:
     """See which SAE features fire while a language model reads and writes."""
 
 
-for _command in (serve, run, runs, model, sae, doctor, db):
+for _command in (serve, run, runs, model, sae, jobs, doctor, db):
     cli.add_command(_command)
 
 

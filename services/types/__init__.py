@@ -5,6 +5,7 @@ Frozen, and without database rows, tensors or Dash objects.
 
 from __future__ import annotations
 
+from services.types.jobs import JobLogLine, JobPage, JobPhase, JobStatus, JobView
 from services.types.models import ModelInfo, SaeInfo, Verdict, page_on_neuronpedia
 from services.types.registry import (
     RUNS_COUNTED,
@@ -54,6 +55,11 @@ __all__ = [
     "FloatArray",
     "Health",
     "IntArray",
+    "JobLogLine",
+    "JobPage",
+    "JobPhase",
+    "JobStatus",
+    "JobView",
     "LiveRun",
     "ModelCard",
     "ModelInfo",

@@ -48,6 +48,12 @@ class TaskPath(BaseModel):
     task_id: str
 
 
+class JobPath(BaseModel):
+    """A job's address."""
+
+    job_id: str
+
+
 class ListParameters(Parameters):
     """What a list includes."""
 

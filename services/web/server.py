@@ -16,6 +16,7 @@ from services.settings import Settings
 from services.validation import invalid
 from services.web import (
     api_features,
+    api_jobs,
     api_models,
     api_runs,
     api_saes,
@@ -64,7 +65,7 @@ def install(server: Flask, container: Container, csp_hashes: Callable[[], list[s
     headers.register(server)
     if container.settings.preload:
         _preload_once_shown(server, container)
-    for module in (api_runs, api_features, api_models, api_saes, api_tasks, api_system):
+    for module in _APIS:
         server.register_api(module.api)
     server.add_url_rule(
         "/api/<path:rest>",
@@ -72,6 +73,8 @@ def install(server: Flask, container: Container, csp_hashes: Callable[[], list[s
         methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
     )
 
+
+_APIS = (api_runs, api_features, api_models, api_saes, api_tasks, api_jobs, api_system)
 
 _DESCRIPTION = (
     "Which SAE features fire while a language model reads and writes. Every error has one shape: "

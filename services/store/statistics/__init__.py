@@ -1,0 +1,1 @@
+"""Numbers about features, exact and from the whole store. Definitions: docs/statistics.md."""
