@@ -57,6 +57,13 @@
 
   const closeRail = () => false;
 
+  /* The entry of the page, of the page above it, or of one that belongs to it. */
+  function lightRail(pathname) {
+    const isHere = (path) => pathname === path || (path !== "/" && pathname.startsWith(path + "/"));
+    return window.dash_clientside.callback_context.outputs_list
+      .map(({ id }) => id.paths.split(" ").some(isHere));
+  }
+
   /* --- copying ------------------------------------------------------------------------------------ */
 
   async function copyText(text) {

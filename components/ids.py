@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class Shell:
     """Present on every page."""
@@ -16,6 +18,11 @@ class Shell:
     TEMPLATES = "shell-figure-templates"
     LOCATION = "shell-location"
     SINK = "shell-sink"  # where clientside effects without a result write nothing
+
+
+def nav(paths: Any) -> dict[str, Any]:
+    """The entry of the rail for these paths, separated by spaces (or `ALL`)."""
+    return {"type": "nav", "paths": paths}
 
 
 def confirm(name: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import dash
 import dash_mantine_components as dmc
-from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html
+from dash import ALL, ClientsideFunction, Dash, Input, Output, State, dcc, html
 
 from components import ids
 from components.figure_theme import TEMPLATES
@@ -24,11 +24,15 @@ HEADER_HEIGHT = 52
 
 @dataclass(frozen=True, slots=True)
 class NavItem:
-    """An entry of the rail; `icon` is a name of components.icons."""
+    """An entry of the rail; `icon` is a name of components.icons.
+
+    It is lit on its page, on those below it, and on the pages named in `also`.
+    """
 
     label: str
     href: str
     icon: str
+    also: tuple[str, ...] = ()
 
 
 def app_shell(nav: Sequence[NavItem], content: Any = None) -> Any:
@@ -106,7 +110,7 @@ def section(
 
 
 def connect(app: Dash) -> None:
-    """Registers what the shell does in the browser: scheme, burger, closing on navigation."""
+    """Registers what the shell does in the browser: scheme, burger, rail on navigation."""
     effect = "actiscope"
     app.clientside_callback(
         ClientsideFunction(effect, "syncScheme"),
@@ -125,6 +129,11 @@ def connect(app: Dash) -> None:
         Output(ids.Shell.BURGER, "opened"),
         Input(ids.Shell.LOCATION, "pathname"),
         prevent_initial_call=True,
+    )
+    app.clientside_callback(
+        ClientsideFunction(effect, "lightRail"),
+        Output(ids.nav(ALL), "active"),
+        Input(ids.Shell.LOCATION, "pathname"),
     )
 
 
@@ -171,8 +180,8 @@ def _rail(nav: Sequence[NavItem]) -> dmc.AppShellNavbar:
     links = [
         dmc.NavLink(
             label=item.label,
+            id=ids.nav(" ".join((item.href, *item.also))),
             href=item.href,
-            active="exact" if item.href == "/" else "partial",
             leftSection=icon(item.icon, 20),
             className="as-nav",
         )

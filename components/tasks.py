@@ -93,7 +93,8 @@ def _bar(task: TaskView) -> dmc.Progress:
 
 
 def _problems(task: TaskView) -> Any:
-    if not task.problems:
+    told, only = task.error_message, len(task.problems) == 1
+    if not task.problems or (told and only and task.problems[0].endswith(told)):
         return None
     items = [html.Li(problem, className="as-break") for problem in task.problems]
     return dmc.Alert(

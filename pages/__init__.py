@@ -26,7 +26,7 @@ from pages import (
 NAV = (
     NavItem("Playground", "/", "playground"),
     NavItem("Runs", "/runs", "runs"),
-    NavItem("SAEs", "/saes", "saes"),
+    NavItem("SAEs", "/saes", "saes", also=("/sae",)),
     NavItem("Models", "/models", "models"),
     NavItem("Health", "/health", "health"),
 )

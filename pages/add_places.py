@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import dash_mantine_components as dmc
-from dash import MATCH, Input, Output, State, ctx, dcc, html
+from dash import MATCH, Input, Output, State, ctx, dcc, html, set_props
 from dash.exceptions import PreventUpdate
 
 from components.feedback import empty_state
 from components.icons import icon
 from components.offers import candidate_choice, candidate_problems
+from pages import clientside
 from pages.callbacks import CallbackSet
 from pages.context import services
 from pages.ids import Add, Task, place
-from pages.typed import filled_in, typed
-from services.errors import InvalidArgument
+from pages.typed import Place, filled_in, folder, repository
+from services.errors import ActiscopeError, InvalidArgument
 from services.registry.requests import AddSaes, LookRequest
 from services.types import Candidate
 
 callbacks = CallbackSet()
-
-Place = Literal["huggingface", "local"]
 
 
 def repository_form() -> dmc.Stack:
@@ -82,19 +81,21 @@ def look(asked: Any, where: Any, revision: Any, button: Any) -> tuple[Any, Any]:
     if not asked or not isinstance(button, dict):
         raise PreventUpdate
     source: Place = "local" if button.get("source") == "local" else "huggingface"
-    request = _request(source, where, revision)
-    found = services().registry.look(LookRequest.parse(request))
+    try:
+        request = _request(source, where, revision)
+        found = services().registry.look(LookRequest.parse(request))
+    except ActiscopeError:  # what was found elsewhere is not what the field names now
+        set_props(place("found", source), {"children": None})
+        set_props(place("looked", source), {"data": None})
+        raise
     usable = [one.path for one in found if one.problem is None]
     return _found(source, found), {"request": request, "paths": usable}
 
 
 def _request(source: Place, where: Any, revision: Any) -> dict[str, Any]:
-    if typed(where) is None:
-        what = "folder or a file" if source == "local" else "repository as owner/name"
-        raise InvalidArgument(f"there is nothing to look at: give a {what}")
     if source == "local":
-        return {"source": source, **filled_in(path=where)}
-    return {"source": source, **filled_in(repo_id=where, revision=revision)}
+        return {"source": source, "path": folder(where)}
+    return {"source": source, "repo_id": repository(where), **filled_in(revision=revision)}
 
 
 def _found(source: Place, found: Sequence[Candidate]) -> Any:
@@ -154,13 +155,8 @@ def _request_of(looked: dict[str, Any]) -> dict[str, Any]:
     return request
 
 
-# Enter may come before the field has told its last letter: its value is read a moment later.
 callbacks.clientside(
-    """
-    (clicks, enters) => clicks || enters
-      ? new Promise(done => setTimeout(() => done(Date.now()), 60))
-      : window.dash_clientside.no_update
-    """,
+    clientside.ENTERED,
     Output(place("asked", MATCH), "data"),
     Input(place("look", MATCH), "n_clicks"),
     Input(place("where", MATCH), "n_submit"),

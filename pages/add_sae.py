@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import Input, Output, State, dcc, html
+from dash import Input, Output, State, dcc, html, no_update
 from dash.exceptions import PreventUpdate
 
 from components.catalogue_list import CatalogueList, list_props
@@ -15,11 +15,11 @@ from pages import clientside
 from pages.add_places import folder_form, repository_form
 from pages.callbacks import CallbackSet
 from pages.context import services
-from pages.ids import Add, Task
+from pages.ids import Add, Task, place
 from pages.models import offline_note
 from pages.registry_filters import Adding
 from pages.task_panel import task_panel
-from pages.typed import filled_in, typed
+from pages.typed import filled_in, place_in, typed
 from services.registry.requests import AddSaes
 from services.types import TaskView
 
@@ -40,6 +40,7 @@ def layout(**query: Any) -> html.Div:
     body = [
         dcc.Store(id=Add.VIEW, data=view.as_data()),
         dcc.Store(id=Add.SINK),
+        dcc.Store(id=Add.ENTERED),
         offline_note(),
         html.Div(id=Add.ERROR),
         *task_panel(query),
@@ -101,13 +102,42 @@ def search(text: Any) -> tuple[Any, Any, Any]:
     if text is None:
         return [], _HINT, None
     props = list_props(services().registry.search(text, limit=_SHOWN), text)
-    return props["items"], props["note"], props["suggestion"]
+    enter = "" if props["items"] else _ENTER.get(place_in(text), "")
+    return props["items"], props["note"] + enter, props["suggestion"]
 
 
 _HINT = (
     "Type a model, a layer, a width, a hook or a release. The list is part of Actiscope: "
-    "searching it needs no network."
+    "searching it needs no network. A folder or a repository (owner/name) and Enter: what is there."
 )
+_ENTER: dict[str | None, str] = {
+    "local": " Press Enter to look into this folder.",
+    "huggingface": " Press Enter to look into the repository of this name.",
+}
+
+
+@callbacks.on(
+    Output(Add.TABS, "value"),
+    *(
+        Output(place(part, source), prop, allow_duplicate=True)
+        for source in ("huggingface", "local")
+        for part, prop in (("where", "value"), ("asked", "data"))
+    ),
+    Input(Add.ENTERED, "data"),
+    State(Add.SEARCH, "value"),
+    errors_in=Add.ERROR,
+)
+def enter(entered: Any, text: Any) -> tuple[Any, ...]:
+    """Look into the folder or repository that was typed where the catalogue is searched."""
+    text = Adding.parse({"q": typed(text)}).q
+    source = place_in(text) if entered and text else None
+    if source is None or (source != "local" and services().registry.search(text, limit=1).items):
+        raise PreventUpdate
+    nothing = (no_update, no_update)
+    hub, local = (
+        ((text, entered), nothing) if source == "huggingface" else (nothing, (text, entered))
+    )
+    return (source, *hub, *local)
 
 
 @callbacks.on(
@@ -143,3 +173,4 @@ callbacks.clientside(
     Output(Add.SINK, "data"),
     Input(Add.VIEW, "data"),
 )
+callbacks.clientside(clientside.ENTERED, Output(Add.ENTERED, "data"), Input(Add.SEARCH, "n_submit"))

@@ -238,3 +238,11 @@ MIRROR_TASK: Final = """
 }
 """
 """Writes the task into the address, and brings its progress into view."""
+
+ENTERED: Final = """
+(...presses) => presses.some(Boolean)
+  ? new Promise(done => setTimeout(() => done(Date.now()), 60))
+  : window.dash_clientside.no_update
+"""
+"""That a button or Enter was pressed: Enter may come before the field has told its last letter, so
+its value is read a moment later."""

@@ -140,6 +140,8 @@ class Saes:
     ERROR = "saes-error"
     ITEMS = "saes-items"
     MORE = "saes-more"
+    TICK = "saes-tick"
+    STAMP = "saes-stamp"  # changes when a task has done something
 
 
 class Sae:
@@ -163,6 +165,8 @@ class Models:
     REVISION = "models-revision"
     ADD_REPO = "models-add-repo"
     FOLDER = "models-folder"
+    ASKED_REPO = "models-asked-repo"
+    ASKED_FOLDER = "models-asked-folder"
     ADD_FOLDER = "models-add-folder"
 
 
@@ -176,6 +180,7 @@ class Add:
     MODEL = "add-model"
     SEARCH = "add-search"
     RESULTS = "add-results"
+    ENTERED = "add-entered"  # a place that was typed into the search
 
 
 def choose(field: Any = ALL) -> dict[str, Any]:

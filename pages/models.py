@@ -24,8 +24,9 @@ from pages.ids import Entry, Models, Task, models_field
 from pages.registry_filters import EntryName, ModelFilters
 from pages.saes import add_button
 from pages.task_panel import task_panel
-from pages.typed import filled_in
+from pages.typed import filled_in, folder, repository
 from services.errors import ActiscopeError
+from services.lm.memory import sae_bytes
 from services.registry.requests import AddModel, SaeQuery
 from services.types import ModelCard
 
@@ -44,7 +45,7 @@ def layout(**query: Any) -> html.Div:
     body = [
         dcc.Store(id=Models.ID, data=name),
         dcc.Store(id=Models.VIEW, data=filters.as_data()),
-        dcc.Store(id=Models.SINK),
+        *(dcc.Store(id=id) for id in (Models.SINK, Models.ASKED_REPO, Models.ASKED_FOLDER)),
         *task_panel(query),
         *entry_dialog(),
         html.Div(id=Models.ERROR),
@@ -70,7 +71,7 @@ def _add_form() -> Any:
         ],
         align="end",
     )  # fmt: skip
-    folder = dmc.Group(
+    local = dmc.Group(
         [
             dmc.TextInput(
                 id=Models.FOLDER, label="Folder of the machine on which Actiscope runs",
@@ -82,7 +83,7 @@ def _add_form() -> Any:
     )  # fmt: skip
     return section(
         "Add a model",
-        dmc.Stack([offline_note(), hub, folder, html.Div(id=Models.ADD_ERROR)]),
+        dmc.Stack([offline_note(), hub, local, html.Div(id=Models.ADD_ERROR)]),
         note="Safetensors weights only; no code of a repository is ever run.",
     )
 
@@ -130,13 +131,19 @@ def _list(cards: Sequence[ModelCard]) -> Any:
 
 
 def _memory(cards: Sequence[ModelCard]) -> Any:
-    loaded = [card for card in cards if card.is_resident]
-    used = bytes_text(sum(card.memory_bytes for card in loaded))
-    names = ", ".join(card.info.model_id for card in loaded)
-    text = f"Loaded: {names}, about {used}" if loaded else "No model is loaded"
-    budget = f" of {bytes_text(cards[0].budget_bytes)} for models and SAEs."
-    rest = " What was used longest ago makes room for what is asked for." if loaded else ""
-    return dmc.Text(text + budget * bool(loaded) + rest + "." * (not loaded), className="as-muted")
+    models = [card for card in cards if card.is_resident]
+    saes = [card.info for card in services().registry.saes() if card.is_resident]
+    if not models and not saes:
+        return dmc.Text("Nothing is loaded.", className="as-muted")
+    used = sum(card.memory_bytes for card in models) + sum(map(sae_bytes, saes))
+    names = [card.info.model_id for card in models]
+    names += [f"{len(saes):,} SAE{'s' * (len(saes) != 1)}"] * bool(saes)
+    text = (
+        f"Loaded: {', '.join(names)}, about {bytes_text(used)} of "
+        f"{bytes_text(cards[0].budget_bytes)} for models and SAEs. "
+        "What was used longest ago makes room for what is asked for."
+    )
+    return dmc.Text(text, className="as-muted")
 
 
 def _detail(card: ModelCard) -> list[Any]:
@@ -155,33 +162,34 @@ def _detail(card: ModelCard) -> list[Any]:
 
 @callbacks.on(
     Output(Task.ID, "data", allow_duplicate=True),
-    Input(Models.ADD_REPO, "n_clicks"),
+    Input(Models.ASKED_REPO, "data"),
     State(Models.REPO, "value"),
     State(Models.REVISION, "value"),
     running=[(Output(Models.ADD_REPO, "loading"), True, False)],
     errors_in=Models.ADD_ERROR,
 )
-def add_from_hub(clicks: Any, repo_id: Any, revision: Any) -> str:
+def add_from_hub(asked: Any, repo_id: Any, revision: Any) -> str:
     """Download a model and register it."""
-    if not clicks:
+    if not asked:
         raise PreventUpdate
-    asked = {"source": "huggingface", **filled_in(repo_id=repo_id, revision=revision)}
-    return services().registry.add_model(AddModel.parse(asked)).task_id
+    named = {"repo_id": repository(repo_id), **filled_in(revision=revision)}
+    request = AddModel.parse({"source": "huggingface", **named})
+    return services().registry.add_model(request).task_id
 
 
 @callbacks.on(
     Output(Task.ID, "data", allow_duplicate=True),
-    Input(Models.ADD_FOLDER, "n_clicks"),
+    Input(Models.ASKED_FOLDER, "data"),
     State(Models.FOLDER, "value"),
     running=[(Output(Models.ADD_FOLDER, "loading"), True, False)],
     errors_in=Models.ADD_ERROR,
 )
-def add_folder(clicks: Any, path: Any) -> str:
+def add_folder(asked: Any, path: Any) -> str:
     """Register a folder where it lies."""
-    if not clicks:
+    if not asked:
         raise PreventUpdate
-    asked = {"source": "local", **filled_in(path=path)}
-    return services().registry.add_model(AddModel.parse(asked)).task_id
+    request = AddModel.parse({"source": "local", "path": folder(path)})
+    return services().registry.add_model(request).task_id
 
 
 callbacks.clientside(
@@ -195,3 +203,13 @@ callbacks.clientside(
     Output(Models.SINK, "data"),
     Input(Models.VIEW, "data"),
 )
+for store, button, field in (
+    (Models.ASKED_REPO, Models.ADD_REPO, Models.REPO),
+    (Models.ASKED_FOLDER, Models.ADD_FOLDER, Models.FOLDER),
+):
+    callbacks.clientside(
+        clientside.ENTERED,
+        Output(store, "data"),
+        Input(button, "n_clicks"),
+        Input(field, "n_submit"),
+    )

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import ConfigDict, Field
 
 from pages.url_state import UrlState
 from services.registry.requests import SaeQuery
-from services.types import Source, Verdict
+from services.types import EntryState, SaeCard, Source, Verdict
+
+UNMEASURED: Final = "unmeasured"
+"""Stands in the place of a verdict: those that have none yet."""
 
 
 class SaeFilters(UrlState):
@@ -20,19 +23,25 @@ class SaeFilters(UrlState):
     source: Source | None = None
     architecture: str | None = Field(None, min_length=1, max_length=100)
     model: str | None = Field(None, min_length=1, max_length=200)
-    verdict: Verdict | None = None
+    verdict: Verdict | Literal["unmeasured"] | None = None
     deleted: bool | None = None  # deleted ones as well
 
     def query(self) -> SaeQuery:
-        """The SAEs that pass."""
+        """The SAEs that pass, those that `keeps` lets go included."""
         return SaeQuery(
             text=self.text,
             source=self.source,
             architecture=self.architecture,
             model_id=self.model,
-            verdict=self.verdict,
+            verdict=self.verdict if isinstance(self.verdict, Verdict) else None,
             include_deleted=bool(self.deleted),
         )
+
+    def keeps(self, card: SaeCard) -> bool:
+        """Whether one of the SAEs that `query` finds is to be listed."""
+        if self.verdict != UNMEASURED:
+            return True
+        return card.state is EntryState.READY and card.preflight is None
 
 
 class ModelFilters(UrlState):

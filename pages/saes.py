@@ -7,6 +7,7 @@ from typing import Any
 
 import dash_mantine_components as dmc
 from dash import Input, Output, State, dcc, html
+from dash.exceptions import PreventUpdate
 
 from components.entries import SOURCES
 from components.icons import icon
@@ -16,7 +17,7 @@ from pages import clientside
 from pages.callbacks import CallbackSet
 from pages.context import services
 from pages.ids import Saes, saes_field
-from pages.registry_filters import SaeFilters
+from pages.registry_filters import UNMEASURED, SaeFilters
 from services.errors import ActiscopeError
 from services.types import SaeCard, Verdict
 
@@ -24,6 +25,7 @@ callbacks = CallbackSet()
 
 PATH = "/saes"
 ADD = "/saes/add"
+_LOOK_MS = 2000  # how soon the list shows what tasks have done
 _PAGE = 100  # rows shown at first, and more at each press of the button
 
 
@@ -34,6 +36,8 @@ def layout(**query: Any) -> html.Div:
     body = [
         dcc.Store(id=Saes.VIEW, data=filters.as_data()),
         dcc.Store(id=Saes.SINK),
+        dcc.Store(id=Saes.STAMP, data=_stamp()),
+        dcc.Interval(id=Saes.TICK, interval=_LOOK_MS),
         section("Filter", _filters(filters)),
         html.Div(id=Saes.ERROR),
         html.Div(id=Saes.ITEMS),
@@ -52,6 +56,7 @@ def _filters(filters: SaeFilters) -> Any:
     cards = _known()
     sources = [{"value": source.value, "label": name} for source, name in SOURCES.items()]
     verdicts = [{"value": v.value, "label": v.value.capitalize()} for v in Verdict]
+    verdicts.append({"value": UNMEASURED, "label": "Not measured"})
     text = dmc.TextInput(
         id=saes_field("text"), label="Name, model or repository", value=filters.text or "",
         debounce=300, leftSection=icon("search", 16),
@@ -94,13 +99,14 @@ def _choice(name: str, label: str, values: list[Any], chosen: str | None) -> dmc
     Output(Saes.MORE, "children"),
     Input(Saes.VIEW, "data"),
     Input(Saes.MORE, "n_clicks"),
+    Input(Saes.STAMP, "data"),
     prevent_initial_call=False,
     errors_in=Saes.ERROR,
 )
-def show(filter_data: Any, clicks: Any) -> tuple[Any, Any, str]:
+def show(filter_data: Any, clicks: Any, _stamp: Any) -> tuple[Any, Any, str]:
     """The SAEs that pass the filters."""
     filters = SaeFilters.parse(filter_data)
-    cards = services().registry.saes(filters.query())
+    cards = [card for card in services().registry.saes(filters.query()) if filters.keeps(card)]
     limit = _PAGE * (1 + (clicks if isinstance(clicks, int) and 0 < clicks < 100 else 0))
     rest = len(cards) - limit
     if not cards:
@@ -112,9 +118,32 @@ def show(filter_data: Any, clicks: Any) -> tuple[Any, Any, str]:
 _HIDDEN = {"display": "none"}
 
 
-def _list(cards: tuple[SaeCard, ...], limit: int) -> Any:
+def _list(cards: Sequence[SaeCard], limit: int) -> Any:
     number = f"{len(cards):,} SAE{'s' * (len(cards) != 1)}"
     return section(number, sae_table(cards[:limit]))
+
+
+@callbacks.on(
+    Output(Saes.STAMP, "data"),
+    Input(Saes.TICK, "n_intervals"),
+    State(Saes.STAMP, "data"),
+    errors_in=Saes.ERROR,
+)
+def look_again(_n: Any, seen: Any) -> str:
+    """What tasks have done by now, where that is not what the list shows."""
+    stamp = _stamp()
+    if stamp == seen:
+        raise PreventUpdate
+    return stamp
+
+
+def _stamp() -> str:
+    """How far all tasks are: which have ended, and how many SAEs or models each has made.
+
+    Tasks are kept in memory: asking for them every other second costs next to nothing.
+    """
+    tasks = services().registry.tasks()
+    return " ".join(f"{task.task_id}:{task.status}:{len(task.results)}" for task in tasks)
 
 
 callbacks.clientside(

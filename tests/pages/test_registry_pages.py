@@ -9,13 +9,17 @@ from typing import Any
 
 import pytest
 from dash import Dash
+from dash._get_app import app_context
 
-from pages.context import container_of
+from components.amounts import bytes_text
+from pages.context import container_of, services
 from pages.entry_code import addition, sae_code
 from pages.form import sae_options, usual_choice, verdict_notes
 from pages.registry_filters import SaeFilters
+from pages.typed import place_in, repository
 from services.demo import ARTEFACTS
 from services.errors import Unavailable
+from services.lm.memory import sae_bytes
 from services.registry.index import Index
 from services.registry.requests import AddSaes
 from services.registry.service import Registry
@@ -226,10 +230,74 @@ def test_a_folder_is_looked_at(client: Client, folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("where", "said"), [("", "nothing to look at"), ("/etc", "ACTISCOPE_LOCAL_ROOTS"), ("x", "x")]
+    ("where", "said"), [("", "no folder is named"), ("/etc", "ACTISCOPE_LOCAL_ROOTS"), ("x", "x")]
 )
 def test_a_wrong_place_says_what_is_wrong(client: Client, where: str, said: str) -> None:
     assert said in json.dumps(look(client, "local", where)["sideUpdate"]["add-error"])
+
+
+@pytest.mark.parametrize("where", ["", "../x", "https://elsewhere/owner/name", "<b>", "x" * 5000])
+def test_what_is_no_repository_is_told_how_to_write_one(client: Client, where: str) -> None:
+    answers = (
+        look(client, "huggingface", where)["sideUpdate"]["add-error"],
+        client.post(spec_of(client, "models-asked-repo"), [1], [where, ""]).get_json()[
+            "sideUpdate"
+        ]["models-add-error"],
+    )
+    for answer in answers:
+        assert "owner/name" in json.dumps(answer)
+
+
+def test_text_leads_to_a_folder_or_a_repository(app: Dash) -> None:
+    with app.server.app_context():
+        app_context.set(app)
+        endpoint = services().settings.hub_endpoint
+        for written in (
+            "owner/name",
+            f"{endpoint}/owner/name/",
+            f"{endpoint}/owner/name/tree/main",
+        ):
+            assert repository(written) == "owner/name"
+        assert place_in("/some/where") == "local"
+        assert place_in("owner/name") == "huggingface"
+        assert [place_in(text) for text in ("gpt2", "a b/c", "../x", "x/y/z")] == [None] * 4
+
+
+def test_a_folder_typed_into_the_search_is_looked_into(client: Client, folder: Path) -> None:
+    spec = client.spec("add-tabs.value")
+    answer = client.post(spec, [5], [str(folder)]).get_json()["response"]
+    assert answer["add-tabs"]["value"] == "local"
+    assert {"value": str(folder)} in answer.values()
+    assert {"data": 5} in answer.values()
+    for known in ("gpt2-small", "layer_12/width_16k"):
+        assert client.post(spec, [5], [known]).status_code == 204
+
+
+def test_the_unmeasured_are_listed_until_they_are_measured(
+    client: Client, registry: Registry
+) -> None:
+    spec = client.spec("saes-items.children")
+    looked = client.spec("saes-stamp.data")
+    assert SAE in client.post(spec, [{"verdict": "unmeasured"}, None]).text
+    assert client.post(looked, [1], [""]).status_code == 204, "nothing is under way"
+    task_id = press(client, "measure").get_json()["response"]["task-id"]["data"]
+    begun = client.post(looked, [2], [""]).get_json()["response"]["saes-stamp"]["data"]
+    registry.wait(task_id, 120)
+    ended = client.post(looked, [3], [""]).get_json()["response"]["saes-stamp"]["data"]
+    assert task_id in begun
+    assert client.post(looked, [4], [ended]).status_code == 204
+    listed = client.post(spec, [{"verdict": "unmeasured"}, None, ended]).text
+    assert SAE not in listed
+    assert "demo-l2-res" in listed
+
+
+def test_memory_counts_what_is_loaded_of_both_kinds(client: Client, registry: Registry) -> None:
+    assert "Nothing is loaded" in content(client, "models-content", None, {})
+    task_id = press(client, "measure").get_json()["response"]["task-id"]["data"]
+    registry.wait(task_id, 120)
+    used = registry.model(DEMO).memory_bytes + sae_bytes(registry.sae(SAE).info)
+    shown = content(client, "models-content", None, {})
+    assert f"Loaded: {DEMO}, 1 SAE, about {bytes_text(used)} of" in shown
 
 
 def test_a_search_gives_what_the_catalogue_knows(client: Client, registry: Registry) -> None:
