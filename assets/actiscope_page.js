@@ -99,6 +99,6 @@
 
   window.dash_clientside = window.dash_clientside || {};
   window.dash_clientside.actiscope = {
-    ...window.dash_clientside.actiscope, syncScheme, toggleRail, closeRail,
+    ...window.dash_clientside.actiscope, syncScheme, toggleRail, closeRail, lightRail,
   };
 })();
