@@ -5,6 +5,24 @@ Frozen, and without database rows, tensors or Dash objects.
 
 from __future__ import annotations
 
+from services.types.corpora import (
+    CorpusDocument,
+    CorpusInfo,
+    CorpusPreview,
+    CorpusSource,
+    CorpusStatistics,
+    PackedWindow,
+    PackingPreview,
+    SkippedLine,
+    SourcePreview,
+)
+from services.types.extractions import (
+    ExtractionEstimate,
+    ExtractionLive,
+    ExtractionPage,
+    ExtractionView,
+    SourceType,
+)
 from services.types.jobs import JobLogLine, JobPage, JobPhase, JobStatus, JobView
 from services.types.models import ModelInfo, SaeInfo, Verdict, page_on_neuronpedia
 from services.types.registry import (
@@ -46,8 +64,17 @@ __all__ = [
     "CatalogueEntry",
     "CataloguePage",
     "Check",
+    "CorpusDocument",
+    "CorpusInfo",
+    "CorpusPreview",
+    "CorpusSource",
+    "CorpusStatistics",
     "Download",
     "EntryState",
+    "ExtractionEstimate",
+    "ExtractionLive",
+    "ExtractionPage",
+    "ExtractionView",
     "FeatureDelta",
     "FeatureDeltas",
     "FeatureTimeline",
@@ -63,6 +90,8 @@ __all__ = [
     "LiveRun",
     "ModelCard",
     "ModelInfo",
+    "PackedWindow",
+    "PackingPreview",
     "PreflightReport",
     "RunPage",
     "RunStatus",
@@ -71,7 +100,10 @@ __all__ = [
     "SaeCard",
     "SaeInfo",
     "Segment",
+    "SkippedLine",
     "Source",
+    "SourcePreview",
+    "SourceType",
     "TaskStatus",
     "TaskView",
     "Token",

@@ -1,0 +1,1 @@
+"""Corpora: documents from files and datasets, kept once, whole and unchanged."""
