@@ -68,6 +68,21 @@ def seconds_text(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
+def units_text(n: int | None, unit: str) -> str:
+    """So many of a unit; bytes as a size, nothing when unknown."""
+    if n is None:
+        return ""
+    return bytes_text(n) if unit == "bytes" else f"{n:,} {unit}".rstrip()
+
+
+def pace_text(per_s: float, unit: str) -> str:
+    """So many of a unit in a second."""
+    if unit == "bytes":
+        return f"{bytes_text(per_s)}/s"
+    number = f"{per_s:,.0f}" if per_s >= 9.95 else f"{per_s:.2g}"
+    return f"{number} {unit}/s".replace(" /s", "/s")
+
+
 def _three(value: float) -> str:
     size = abs(value)
     if size >= 99.95:

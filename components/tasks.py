@@ -7,7 +7,7 @@ from typing import Any
 import dash_mantine_components as dmc
 from dash import html
 
-from components.amounts import bytes_text, seconds_text
+from components.amounts import pace_text, seconds_text, units_text
 from components.feedback import error_alert
 from components.icons import icon
 from services.types import TaskStatus, TaskView
@@ -53,7 +53,7 @@ def amount_text(task: TaskView) -> str:
     """How much is done of how much; nothing where the task does not count."""
     if task.status.is_final or (not task.done and task.total is None):
         return ""
-    done, total = _amount(task.done, task.unit), _amount(task.total, task.unit)
+    done, total = units_text(task.done, task.unit), units_text(task.total, task.unit)
     return done if task.total is None else f"{done} of {total}"
 
 
@@ -61,9 +61,7 @@ def rate_text(task: TaskView) -> str:
     """How fast it goes; nothing where that is unknown."""
     if task.status.is_final or not task.per_s:
         return ""
-    if task.unit == "bytes":
-        return f"{bytes_text(task.per_s)}/s"
-    return f"{task.per_s:,.0f} {task.unit}/s".replace(" /s", "/s")
+    return pace_text(task.per_s, task.unit)
 
 
 def left_text(task: TaskView) -> str:
@@ -75,12 +73,6 @@ def left_text(task: TaskView) -> str:
 
 def _phase(task: TaskView) -> str:
     return "" if task.status.is_final else task.phase.capitalize()
-
-
-def _amount(n: int | None, unit: str) -> str:
-    if n is None:
-        return ""
-    return bytes_text(n) if unit == "bytes" else f"{n:,} {unit}".rstrip()
 
 
 def _bar(task: TaskView) -> dmc.Progress:
