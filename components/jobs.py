@@ -12,7 +12,7 @@ from dash import html
 from components.amounts import pace_text, seconds_text, units_text
 from components.feedback import error_alert
 from components.icons import icon
-from services.types import JobPhase, JobStatus, JobView
+from services.types import ExtractionView, JobPhase, JobStatus, JobView
 
 # what a status is called, its icon, its tone (a class of base.css)
 _STATUS = {
@@ -47,9 +47,14 @@ def kind_name(kind: str) -> str:
 
 def job_badge(job: JobView) -> html.Span:
     """The status by word and icon; colour only repeats it."""
-    word, picture, tone = _STATUS[job.status]
     if job.is_cancelling:
-        word, picture, tone = "Stopping", "stop", "active"
+        return html.Span([icon("stop", 14), "Stopping"], className="as-status as-active")
+    return status_badge(job.status)
+
+
+def status_badge(status: JobStatus) -> html.Span:
+    """The status by word and icon; colour only repeats it."""
+    word, picture, tone = _STATUS[status]
     return html.Span([icon(picture, 14), word], className=f"as-status as-{tone}")
 
 
@@ -69,19 +74,19 @@ def job_line(job: JobView) -> html.Span:
     return html.Span(" · ".join(words), className="as-muted as-small as-break")
 
 
-def amount_text(job: JobView) -> str:
+def amount_text(job: JobView | ExtractionView) -> str:
     """How much of the phase is done; nothing where it does not count or is over."""
     if job.status in (JobStatus.SUCCEEDED, JobStatus.QUEUED):
         return ""
     return _done_of(job.done, job.total, job.unit)
 
 
-def rate_text(job: JobView) -> str:
+def rate_text(job: JobView | ExtractionView) -> str:
     """How fast it goes; nothing where that is unknown."""
     return pace_text(job.per_s, job.unit) if job.per_s else ""
 
 
-def left_text(job: JobView) -> str:
+def left_text(job: JobView | ExtractionView) -> str:
     """How long the phase still takes at this rate; nothing where that is unknown."""
     return f"{seconds_text(job.eta_s)} left" if job.eta_s else ""
 
