@@ -16,6 +16,7 @@ from services.types.corpora import (
     SkippedLine,
     SourcePreview,
 )
+from services.types.decoder import DecoderFeature, DecoderInfo, FeatureNeighbour, TokenWeight
 from services.types.extractions import (
     ExtractionEstimate,
     ExtractionLive,
@@ -69,6 +70,8 @@ __all__ = [
     "CorpusPreview",
     "CorpusSource",
     "CorpusStatistics",
+    "DecoderFeature",
+    "DecoderInfo",
     "Download",
     "EntryState",
     "ExtractionEstimate",
@@ -77,6 +80,7 @@ __all__ = [
     "ExtractionView",
     "FeatureDelta",
     "FeatureDeltas",
+    "FeatureNeighbour",
     "FeatureTimeline",
     "Finding",
     "FloatArray",
@@ -107,6 +111,7 @@ __all__ = [
     "TaskStatus",
     "TaskView",
     "Token",
+    "TokenWeight",
     "TopFeature",
     "Verdict",
     "page_on_neuronpedia",
