@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import fields
 from typing import Any
 
@@ -22,6 +22,15 @@ def one(session: Session, where: ColumnElement[bool]) -> JobRecord | None:
     """The job that `where` names, or None."""
     row = session.execute(select(_JOBS).where(where)).one_or_none()
     return None if row is None else _record(row)
+
+
+def some(session: Session, job_ids: Collection[str]) -> list[JobRecord]:
+    """Those of these jobs that there are, in no order."""
+    if not job_ids:
+        return []
+    return [
+        _record(row) for row in session.execute(select(_JOBS).where(_JOBS.c.job_id.in_(job_ids)))
+    ]
 
 
 def page(

@@ -17,6 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from db import job_log, job_pages
+from db.extractions import settle
 from db.job_moves import JOBS, NOBODY, NOT_CANCELLED, as_it_was, held, move, progress_values
 from db.job_records import (
     CRASHED,
@@ -191,7 +192,8 @@ class JobRepository:
     def prune(self, finished_before: datetime, limit: int = 500) -> int:
         """Remove at most `limit` jobs that were final before then; how many there were."""
         final = JOBS.c.status.in_(JOB_FINAL) & (JOBS.c.finished_at < finished_before)
-        old = select(JOBS.c.job_id).where(final).limit(limit)
+        old = list(self._session.scalars(select(JOBS.c.job_id).where(final).limit(limit)))
+        settle(self._session, JOBS.c.job_id.in_(old) & final)
         statement = delete(JOBS).where(JOBS.c.job_id.in_(old), final)
         return len(self._session.execute(statement.returning(JOBS.c.job_id)).all())
 

@@ -23,6 +23,8 @@ from sqlalchemy.schema import ExecutableDDLElement
 
 from db.base import Base, table
 from db.columns import SafeText
+from db.corpus_models import CorpusRow
+from db.extraction_models import ExtractionRow
 from db.job_models import JobLogRow, JobRow
 from db.records import STATUSES
 from db.registry_models import ModelRow, PreflightRow, SaeRow
@@ -30,6 +32,8 @@ from db.registry_models import ModelRow, PreflightRow, SaeRow
 __all__ = [
     "SEQ_BITS",
     "Base",
+    "CorpusRow",
+    "ExtractionRow",
     "JobLogRow",
     "JobRow",
     "ModelRow",
