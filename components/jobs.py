@@ -31,6 +31,8 @@ KINDS = {
 }
 """What each kind is called; `kind_name` has a name for any."""
 
+_LINE_CHARS = 160  # of an error in a list
+
 STATUS_NAMES = {status: word for status, (word, _, _) in _STATUS.items()}
 """What each status is called."""
 
@@ -69,9 +71,15 @@ def job_progress(job: JobView) -> html.Div:
 
 def job_line(job: JobView) -> html.Span:
     """How far the job is, in the few words that a row of a list has room for."""
+    if job.error_message:
+        return html.Span(_shortened(job.error_message), className="as-small as-break")
     facts = [amount_text(job), rate_text(job), left_text(job)]
     words = [word for word in (_phase(job), *facts) if word]
     return html.Span(" · ".join(words), className="as-muted as-small as-break")
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LINE_CHARS else text[: _LINE_CHARS - 1] + "…"
 
 
 def amount_text(job: JobView | ExtractionView) -> str:

@@ -12,6 +12,9 @@ from pages import (
     entry_actions,
     follow,
     health,
+    job,
+    job_panel,
+    jobs,
     models,
     not_found_404,
     panel_callbacks,
@@ -28,10 +31,12 @@ NAV = (
     NavItem("Runs", "/runs", "runs"),
     NavItem("SAEs", "/saes", "saes", also=("/sae",)),
     NavItem("Models", "/models", "models"),
+    NavItem("Jobs", "/jobs", "jobs"),
     NavItem("Health", "/health", "health"),
 )
 
 _REGISTRY = (saes, sae, add_sae, add_places, models, entry_actions, task_panel)
+_JOBS = (jobs, job, job_panel)
 
 
 def install(app: Dash) -> None:
@@ -44,9 +49,10 @@ def install(app: Dash) -> None:
     _page("sae", sae.layout, sae.title, path=sae.PATH)
     _page("add_sae", add_sae.layout, "Add SAE", path=add_sae.PATH)
     _page("models", models.layout, "Models", path=models.PATH)
+    _page("jobs", jobs.layout, "Jobs", path=jobs.PATH)
     _page("health", health.layout, "Health", path="/health")
     _page("not_found_404", not_found_404.layout, "Page not found", path="/404")
-    for module in (playground, panel_callbacks, follow, run, runs, health, *_REGISTRY):
+    for module in (playground, panel_callbacks, follow, run, runs, health, *_REGISTRY, *_JOBS):
         module.callbacks.install(app)
 
 
