@@ -70,6 +70,9 @@ SCHEMA = pa.schema(
     ]
 )
 _PLACES = ("file", "position_offset", "value_offset")
+SCALARS = tuple(
+    field.name for field in SCHEMA if field.name not in (*_LISTS, *_PLACES)
+)  # what features can be sorted by
 
 
 def statistics_of(
