@@ -8,7 +8,6 @@ position]` in the heat map, the position in the deltas.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -20,13 +19,10 @@ from plotly.subplots import make_subplots
 
 from components.figure_theme import TEMPLATES
 from components.theme import Scheme
+from components.token_text import token_label, visible
 from services.types import FeatureDeltas, FeatureTimeline, RunView, Segment, Token, TopFeature
 
-# as in assets/actiscope_tokens.js: controls, soft hyphen, bidirectional marks, zero width
-_HIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
-_SIGNS = {"\n": "⏎", "\r": "␍", "\t": "⇥"}
 _ROW_PX = 24
-_TOKEN_CHARS = 16
 _CONFIG = {"displayModeBar": False, "responsive": True, "scrollZoom": False}
 _LEGEND = {"orientation": "h", "x": 0, "y": 1, "yanchor": "bottom", "itemclick": False}
 _COLOUR_AXIS = {"cmin": 0, "colorbar": {"title": {"text": "activation"}, "len": 1}}
@@ -173,27 +169,6 @@ def deltas_figure(
     if selected is not None:
         figure.add_vline(x=selected, line_width=1.5, line_dash="dot")
     return figure
-
-
-def token_label(position: int, text: str) -> str:
-    """`12 ·cat`: unique along the run, safe for Plotly, short."""
-    text = visible(text)
-    short = text if len(text) <= _TOKEN_CHARS else text[: _TOKEN_CHARS - 1] + "…"
-    return f"{position} {escape(short)}"
-
-
-def visible(text: str) -> str:
-    """Token text with outer spaces and the characters that hide or reorder text shown by signs."""
-    inner = text.strip(" ")
-    left = len(text) - len(text.lstrip(" "))
-    right = len(text) - left - len(inner) if inner else 0
-    shown = "·" * left + inner + "·" * right
-    return _HIDDEN.sub(lambda match: _sign(match[0]), shown)
-
-
-def _sign(character: str) -> str:
-    code = ord(character)
-    return _SIGNS.get(character) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
 
 
 def _rows(features: Sequence[int], pinned: int | None) -> list[int]:

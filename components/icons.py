@@ -12,7 +12,7 @@ _PATHS = {
     "playground": "M4 17l6-5-6-5M12 18h8",
     "runs": "M8 6h12M8 12h12M8 18h12M4 6h.01M4 12h.01M4 18h.01",
     "features": "M12 3l2.3 6.7L21 12l-6.7 2.3L12 21l-2.3-6.7L3 12l6.7-2.3z",
-    "extractions": "M12 3v12M7 10l5 5 5-5M4 20h16",
+    "extractions": "M4 4h16v16H4zM4 9.300h16M4 14.600h16M9.300 4v16M14.600 4v16",
     "corpora": "M5 4h11l3 3v13H5zM9 10h6M9 14h6",
     "saes": "M4 7h4M4 17h4M16 12h4M8 5h4v4H8zM8 15h4v4H8zM12 7l4 5-4 5",
     "models": "M12 3l8 4.5v9L12 21l-8-4.5v-9zM12 12l8-4.5M12 12v9M12 12L4 7.5",

@@ -7,14 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from components.figures import (
-    deltas_figure,
-    feature_token_heatmap,
-    graph,
-    token_label,
-    top_feature_bars,
-    visible,
-)
+from components.figures import deltas_figure, feature_token_heatmap, graph, top_feature_bars
+from components.token_text import token_label, visible
 from services.types import FeatureDelta, FeatureDeltas, Segment
 from tests.unit.components.made import HOSTILE, make_deltas, make_top, make_view
 
