@@ -12,7 +12,8 @@ from services.runs.queries import Parameters, Query
 from services.runs.request import ModelId
 from services.types import JobStatus
 
-ExtractionId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._\-]{0,199}$")]
+ID = r"^[A-Za-z0-9][A-Za-z0-9._\-]{0,199}$"
+ExtractionId = Annotated[str, StringConstraints(pattern=ID)]
 MAX_SAES = 50
 Skip = Literal["bos", "special"]
 
