@@ -2,14 +2,57 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from services.types.decoder import DecoderFeature, DecoderInfo
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+from services.errors import NotFound
+from services.types import DecoderFeature, DecoderInfo, FeatureNeighbour, TokenWeight
+
+_FORMAT = 1
+_KEY = b"actiscope.decoder"
+
+
+def _list(kind: pa.DataType) -> pa.DataType:
+    return pa.list_(pa.field("item", kind, nullable=False))
+
+
+SCHEMA = pa.schema(
+    [
+        pa.field("feature", pa.uint32(), nullable=False),
+        pa.field("decoder_norm", pa.float32(), nullable=False),
+        pa.field("encoder_cosine", pa.float32()),
+        pa.field("logit_mean", pa.float32()),
+        pa.field("logit_std", pa.float32()),
+        pa.field("top_token", _list(pa.uint32())),
+        pa.field("top_text", _list(pa.string())),
+        pa.field("top_weight", _list(pa.float32())),
+        pa.field("bottom_token", _list(pa.uint32())),
+        pa.field("bottom_text", _list(pa.string())),
+        pa.field("bottom_weight", _list(pa.float32())),
+        pa.field("neighbour", _list(pa.uint32()), nullable=False),
+        pa.field("neighbour_cosine", _list(pa.float32()), nullable=False),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a table was made from: `files` names the weights as a listing sees them."""
+
+    info: DecoderInfo
+    sae_file: str
+    model_file: str
+
+
+def schema_for(made: Made) -> pa.Schema:
+    """The schema of a file, with what it was made from."""
+    return SCHEMA.with_metadata({_KEY: json.dumps({"format": _FORMAT, **asdict(made)})})
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +60,83 @@ class DecoderTable:
     """The table in `path`; columns as docs/statistics.md lists them."""
 
     path: Path
-    info: DecoderInfo
+    made: Made
+
+    @property
+    def info(self) -> DecoderInfo:
+        """What it was computed from."""
+        return self.made.info
 
     def feature(self, feature_id: int) -> DecoderFeature:
         """One feature's row. Raises `NotFound` where there is no such feature."""
-        raise NotImplementedError
+        if not 0 <= feature_id < self.info.d_sae:
+            raise NotFound(
+                f"SAE {self.info.sae_id} has no feature {feature_id}: its features are 0 to "
+                f"{self.info.d_sae - 1}",
+                feature_id=feature_id,
+            )
+        (row,) = next(self.batches(feature_id, 1)).to_pylist()
+        return _feature(self.info, row)
 
     def table(self) -> pa.Table:
         """All rows."""
-        raise NotImplementedError
+        with self._opened() as file:
+            return file.read()
+
+    def batches(self, start: int, n: int) -> Iterator[pa.RecordBatch]:
+        """The rows of `n` features from `start` on, a row group in memory at a time."""
+        with self._opened() as file:
+            first = 0
+            for group in range(file.num_row_groups):
+                rows = file.metadata.row_group(group).num_rows
+                low, high = max(start, first), min(start + n, first + rows)
+                if low < high:
+                    found = file.read_row_group(group).slice(low - first, high - low)
+                    yield from found.to_batches()
+                first += rows
+
+    def _opened(self) -> pq.ParquetFile:
+        try:
+            return pq.ParquetFile(self.path)
+        except FileNotFoundError:  # a newer one has just taken its place
+            raise NotFound(
+                f"the decoder table of SAE {self.info.sae_id} has just been replaced: ask again",
+                sae_id=self.info.sae_id,
+            ) from None
+
+
+def open_table(path: Path) -> DecoderTable | None:
+    """The table in `path`; None where the file is none, or of another format."""
+    try:
+        stored = json.loads((pq.read_schema(path).metadata or {})[_KEY])
+        if stored.pop("format") != _FORMAT:
+            return None
+        return DecoderTable(path, Made(**{**stored, "info": DecoderInfo(**stored["info"])}))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _feature(info: DecoderInfo, row: dict[str, Any]) -> DecoderFeature:
+    pairs = zip(row["neighbour"], row["neighbour_cosine"], strict=True)
+    return DecoderFeature(
+        sae_id=info.sae_id,
+        feature_id=row["feature"],
+        decoder_norm=row["decoder_norm"],
+        encoder_cosine=row["encoder_cosine"],
+        logit_mean=row["logit_mean"],
+        logit_std=row["logit_std"],
+        top=_weights(row, "top"),
+        bottom=_weights(row, "bottom"),
+        neighbours=tuple(FeatureNeighbour(id, cosine) for id, cosine in pairs),
+    )
+
+
+def _weights(row: dict[str, Any], end: str) -> tuple[TokenWeight, ...]:
+    columns = (row[f"{end}_token"], row[f"{end}_text"], row[f"{end}_weight"])
+    if columns[0] is None:
+        return ()
+    mean, std = row["logit_mean"], row["logit_std"]
+    return tuple(
+        TokenWeight(id, text, weight, (weight - mean) / std if std else None)
+        for id, text, weight in zip(*columns, strict=True)
+    )
