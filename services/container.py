@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from services.database import open_database
+from services.decoder.service import Decoders
 from services.demo import ARTEFACTS
 from services.errors import ActiscopeError, Unavailable
 from services.health import check_health, look_at_database
@@ -31,11 +32,13 @@ from services.runs.store import RunStore
 from services.runs.worker import EngineWorker
 from services.sae.catalogue import SaeCatalogue
 from services.settings import Settings
+from services.stores.service import Stores
 from services.types import Health, ModelInfo
 
 log = logging.getLogger(__name__)
 
 DEMO_MODEL = "actiscope-demo"
+EXTRACT = "extract"  # the kind of job
 
 
 class Container:
@@ -62,8 +65,10 @@ class Container:
         self._engine = Engine(self._catalogue, self._residents)
         self._dispatcher = Dispatcher(self._store, self._engine, self._worker)
         self.runs = RunService(settings, self._store, self._catalogue, self._dispatcher)
+        self.decoders = Decoders(settings.home, models, saes)
         self.job_kinds = Kinds()
-        self.jobs = _jobs(settings, TableQueue(self._database), self.job_kinds)
+        self.jobs = _jobs(settings, TableQueue(self._database), self.job_kinds, self._worker)
+        self.stores = Stores(settings.effective_stores_url)
         self.registry = Registry(
             Parts(
                 settings,
@@ -147,9 +152,15 @@ def _residents(settings: Settings, models: ModelCatalogue, saes: SaeCatalogue) -
     return Residents(models, saes, settings.device, settings.dtype, settings.threads, budget)
 
 
-def _jobs(settings: Settings, queue: TableQueue, kinds: Kinds) -> Jobs:
+def _jobs(settings: Settings, queue: TableQueue, kinds: Kinds, worker: EngineWorker) -> Jobs:
+    """Two runners: what needs the engine for hours holds up nothing else."""
+    way = worker.let_through
     kept_for = timedelta(days=settings.job_retention_days)
-    return Jobs(queue, kinds, Runner(queue, kinds, kept_for=kept_for))
+    extracting = Runner(queue, kinds, give_way=way, takes=lambda kind: kind == EXTRACT)
+    others = Runner(
+        queue, kinds, give_way=way, takes=lambda kind: kind != EXTRACT, kept_for=kept_for
+    )
+    return Jobs(queue, kinds, extracting, others)
 
 
 def _default_model(settings: Settings) -> str:
