@@ -94,14 +94,14 @@ CHOOSE_FEATURE: Final = """
     const at = ids.findIndex(id => id.feature === triggered_id.feature);
     if (at >= 0 && rows[at]) set('feature', triggered_id.feature);
   } else if (triggered_id && triggered_id.type === 'extraction-field') {
-    inputs_list[1].forEach((input, i) => set(input.id.name, values[i]));
-    const was = (view || {});
-    if (was.sort !== state.sort || was.show !== state.show) delete state.page;
+    const at = inputs_list[1].findIndex(({id}) => id.name === triggered_id.name);
+    set(triggered_id.name, values[at]);
+    if (triggered_id.name === 'sort') delete state.page;
   } else if (triggered_id === 'extraction-back' && back) {
     set('page', (state.page || 1) > 2 ? state.page - 1 : null);
   } else if (triggered_id === 'extraction-next' && next) {
     set('page', (state.page || 1) + 1);
-  } else if (triggered_id === 'extraction-close' && close) {
+  } else if (triggered_id && triggered_id.type === 'extraction-close' && close.some(Boolean)) {
     set('feature', null);
   }
   const text = object => JSON.stringify(Object.entries(object || {}).sort());

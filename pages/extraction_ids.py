@@ -32,7 +32,6 @@ class Extraction:
     TICK = "extraction-tick"
     STAMP = "extraction-stamp"  # changes when there is more to be read
     HEAD = "extraction-head"
-    SIBLINGS = "extraction-siblings"
     SUMMARY = "extraction-summary"
     FIGURES = "extraction-figures"
     SPEED = "extraction-speed"
@@ -46,9 +45,6 @@ class Extraction:
     BACK = "extraction-back"
     NEXT = "extraction-next"
     PLACE = "extraction-place"  # which features of how many are shown
-    CLOSE = "extraction-close"
-    CODE = "extraction-code"
-    CONFIG = "extraction-config"
 
 
 class New:
@@ -116,6 +112,11 @@ def new_option(name: Any = ALL) -> dict[str, Any]:
 def feature_row(feature: Any = ALL) -> dict[str, Any]:
     """The button that shows the feature."""
     return {"type": "extraction-row", "feature": feature}
+
+
+def close_feature(at: Any = ALL) -> dict[str, Any]:
+    """The button that takes the panel of the feature away."""
+    return {"type": "extraction-close", "at": at}
 
 
 def features_field(name: Any = ALL) -> dict[str, Any]:
