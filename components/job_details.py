@@ -15,7 +15,7 @@ from components.corpora import corpus_href
 from components.entries import listed
 from components.feedback import copyable
 from components.icons import icon
-from components.jobs import job_badge, job_href, kind_name, seconds_between
+from components.jobs import job_href, seconds_between
 from components.runs import time_element
 from services.types import JobLogLine, JobStatus, JobView
 
@@ -96,8 +96,6 @@ def job_facts(job: JobView) -> html.Dl:
     took = seconds_between(job)
     again = f", {job.crashes:,} of {job.max_attempts:,} crashes" if job.crashes else ""
     facts = [
-        ("Status", job_badge(job)),
-        ("Kind", kind_name(job.kind)),
         ("Created", time_element(job.created_at)),
         ("Started", time_element(job.started_at) if job.started_at else UNKNOWN),
         ("Finished", time_element(job.finished_at) if job.finished_at else UNKNOWN),

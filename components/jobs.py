@@ -74,6 +74,8 @@ def job_line(job: JobView) -> html.Span:
     if job.error_message:
         return html.Span(_shortened(job.error_message), className="as-small as-break")
     facts = [amount_text(job), rate_text(job), left_text(job)]
+    if job.status is JobStatus.SUCCEEDED:
+        facts = [_done_of(job.done, job.total, job.unit)]
     words = [word for word in (_phase(job), *facts) if word]
     return html.Span(" · ".join(words), className="as-muted as-small as-break")
 

@@ -31,7 +31,7 @@ NAV = (
     NavItem("Runs", "/runs", "runs"),
     NavItem("SAEs", "/saes", "saes", also=("/sae",)),
     NavItem("Models", "/models", "models"),
-    NavItem("Jobs", "/jobs", "jobs"),
+    NavItem("Jobs", "/jobs", "jobs", also=("/job",)),
     NavItem("Health", "/health", "health"),
 )
 
@@ -50,6 +50,7 @@ def install(app: Dash) -> None:
     _page("add_sae", add_sae.layout, "Add SAE", path=add_sae.PATH)
     _page("models", models.layout, "Models", path=models.PATH)
     _page("jobs", jobs.layout, "Jobs", path=jobs.PATH)
+    _page("job", job.layout, "Job", path=job.PATH)
     _page("health", health.layout, "Health", path="/health")
     _page("not_found_404", not_found_404.layout, "Page not found", path="/404")
     for module in (playground, panel_callbacks, follow, run, runs, health, *_REGISTRY, *_JOBS):

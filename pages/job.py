@@ -8,7 +8,7 @@ import dash_mantine_components as dmc
 from dash import Input, Output, dcc, html
 from dash.exceptions import PreventUpdate
 
-from components.feedback import code_block
+from components.feedback import code_block, empty_state
 from components.job_details import as_json, job_facts
 from components.jobs import kind_name
 from components.shell import page, section
@@ -21,10 +21,19 @@ from services.types import JobView
 callbacks = CallbackSet()
 
 
-def layout(job_id: str) -> html.Div:
-    """The page of the job."""
-    body = [*job_panel(job_id, parameter="id", with_log=True), dmc.Stack(id=Job.CONTENT)]
-    return page("Job", body, actions=[dcc.Link("All jobs", href="/jobs")])
+PATH = "/job"  # its page also stands at /jobs with an id, which is where links lead
+
+
+def layout(**query: Any) -> html.Div:
+    """The page of the job that the query string names."""
+    name = JobName.parse(query).id
+    back = dcc.Link("All jobs", href="/jobs")
+    nothing = empty_state("No job named", "Choose one from the list.", back, icon_name="jobs")
+    body = [
+        *job_panel(name, parameter="id", with_log=True),
+        dmc.Stack(None if name else nothing, id=Job.CONTENT),
+    ]
+    return page("Job", body, actions=[back])
 
 
 @callbacks.on(

@@ -46,9 +46,8 @@ _COLUMNS = (
 
 def layout(**query: Any) -> html.Div:
     """The page of all jobs, or of the one that the query string names."""
-    name = JobName.parse(query).id
-    if name is not None:
-        return job.layout(name)
+    if JobName.parse(query).id is not None:
+        return job.layout(**query)
     filters = JobFilters.parse(query)
     body = [
         dcc.Store(id=Jobs.VIEW, data=filters.as_data()),
