@@ -44,6 +44,13 @@ class CorpusCatalogue:
             NotFound: there is none of this id.
             Unsupported: its files are not what they should be.
         """
+        entry = self._entry(self.folder(corpus_id))
+        if isinstance(entry, CorpusInfo):
+            raise Unsupported(f"corpus {corpus_id} cannot be read: {entry.problem}", id=corpus_id)
+        return entry
+
+    def folder(self, corpus_id: str) -> Path:
+        """Where the corpus lies, usable or not; `NotFound` when there is none."""
         folder = next((f for f in self._folders() if f.name == corpus_id), None)
         if folder is None:
             raise NotFound(
@@ -51,10 +58,7 @@ class CorpusCatalogue:
                 "is",
                 id=corpus_id[:100],
             )
-        entry = self._entry(folder)
-        if isinstance(entry, CorpusInfo):
-            raise Unsupported(f"corpus {corpus_id} cannot be read: {entry.problem}", id=corpus_id)
-        return entry
+        return folder
 
     def problems(self) -> tuple[CorpusInfo, ...]:
         """The folders that cannot be read, each with its `problem`."""
