@@ -60,6 +60,11 @@ class Settings(BaseSettings):
         description="SQLAlchemy URL; empty: SQLite in the data folder; "
         "teams: postgresql+psycopg://user:password@host/name",
     )
+    stores_url: str = Field(
+        "",
+        description="where activation stores are written and read: a folder or any fsspec URL "
+        "(s3://…, gs://…); empty: `stores` in the data folder",
+    )
     device: str = Field(
         "auto",
         description="where models run: cpu, mps, cuda or cuda:1; auto takes CUDA, then MPS, "
@@ -106,6 +111,9 @@ class Settings(BaseSettings):
     )
     max_prompt_chars: int = Field(12_000, ge=1, description="longest prompt, in characters")
     max_new_tokens: int = Field(2048, ge=1, description="most tokens that a run may write")
+    max_upload_mb: int = Field(
+        4096, ge=1, description="largest file that may be sent to become a corpus, in MB"
+    )
     job_retention_days: int = Field(
         30, ge=1, le=36_500, description="days that finished jobs are listed; what they made stays"
     )
@@ -161,6 +169,18 @@ class Settings(BaseSettings):
                 raise ValueError(f"ACTISCOPE_DATABASE_URL: {error}") from None
         return url
 
+    @field_validator("stores_url")
+    @classmethod
+    def _usable_stores_url(cls, url: str) -> str:
+        protocol, separator, _ = url.partition("://")
+        if not separator:
+            return str(Path(url).expanduser().resolve()) if url else ""
+        from fsspec.registry import known_implementations
+
+        if protocol.partition("::")[0] not in known_implementations:
+            raise ValueError(f"ACTISCOPE_STORES_URL: fsspec knows no protocol {protocol[:40]!r}")
+        return url.rstrip("/")
+
     @model_validator(mode="after")
     def _loopback_or_authenticated(self) -> Settings:
         if not self.is_loopback and self.auth_token is None:
@@ -193,6 +213,11 @@ class Settings(BaseSettings):
     def effective_database_url(self) -> str:
         """The database in use: the configured one, or SQLite in the data folder."""
         return self.database_url or f"sqlite:///{self.home / 'actiscope.sqlite'}"
+
+    @property
+    def effective_stores_url(self) -> str:
+        """Where activation stores lie: as configured, or in the data folder."""
+        return self.stores_url or str(self.home / "stores")
 
     @property
     def open_folders(self) -> tuple[Path, ...]:
