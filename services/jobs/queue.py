@@ -13,6 +13,9 @@ from services.types import JobLogLine, JobPage, JobStatus, JobView
 Write = Callable[[Any], None]
 """Stores a chunk's results with the session that it is given, and does nothing else."""
 
+WriteWith = Callable[[Any, str], None]
+"""Stores what belongs to a job, with the session and the job's id, and does nothing else."""
+
 
 class LeaseLost(Exception):
     """The job is no longer this worker's: another one has it, or it is final."""
@@ -26,8 +29,10 @@ class JobQueue(Protocol):
 
     # For those who want something done
 
-    def submit(self, job: NewJob) -> JobView:
+    def submit(self, job: NewJob, write: WriteWith | None = None) -> JobView:
         """Queue a job; the one of the same key and fingerprint is the answer instead.
+
+        `write` takes part in the transaction that queues a new one.
 
         Raises:
             Conflict: the key belongs to a job with another fingerprint.
@@ -37,6 +42,9 @@ class JobQueue(Protocol):
 
     def get(self, job_id: str) -> JobView:
         """The job, or NotFound."""
+
+    def by_key(self, request_key: str) -> JobView | None:
+        """The job that was submitted under this key, or None."""
 
     def log(self, job_id: str) -> tuple[JobLogLine, ...]:
         """The last lines of its log, oldest first, or NotFound."""

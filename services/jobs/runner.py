@@ -36,7 +36,8 @@ _PAUSES_S = (0.2, 0.5, 1, 2, 5)  # between tries to end a job; then every ten se
 class Runner:
     """Claims one job after the other and does what its kind says.
 
-    With `only` it works on that job alone. Finished jobs are forgotten after `kept_for`.
+    With `only` it works on that job alone, with `takes` on jobs of the kinds for which it answers
+    true. Finished jobs are forgotten after `kept_for`.
     """
 
     def __init__(
@@ -49,10 +50,12 @@ class Runner:
         kept_for: timedelta | None = None,
         give_way: GiveWay | None = None,
         only: str | None = None,
+        takes: Callable[[str], bool] | None = None,
     ) -> None:
         self._queue, self._kinds = queue, kinds
         self._lease_s, self._poll_s = lease_s, poll_s
         self._kept_for, self._give_way, self._only = kept_for, give_way, only
+        self._takes = takes or (lambda kind: True)
         self._closing, self._wake = threading.Event(), threading.Event()
         self._current: JobContext | None = None
         self._threads: list[threading.Thread] = []
@@ -60,7 +63,7 @@ class Runner:
 
     def start(self) -> None:
         """Begin to work; nothing when it has begun, or there is no kind of job."""
-        if self._threads or not self._kinds.names():
+        if self._threads or not self._names():
             return
         self._tend()
         for name, work in (("jobs", self._serve), ("jobs-keeper", self._watch)):
@@ -95,7 +98,10 @@ class Runner:
                 self._wake.clear()
 
     def _claim(self) -> tuple[Hold, JobRecord] | None:
-        return self._queue.claim(self._kinds.names(), self._lease_s, self._only)
+        return self._queue.claim(self._names(), self._lease_s, self._only)
+
+    def _names(self) -> list[str]:
+        return [name for name in self._kinds.names() if self._takes(name)]
 
     def _work(self, hold: Hold, record: JobRecord) -> None:
         """One attempt, from the claim to the last write, whatever happens."""

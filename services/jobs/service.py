@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any
 
@@ -9,7 +10,7 @@ from db.job_records import NewJob
 from db.records import utc_now
 from services.jobs.ids import new_id
 from services.jobs.kinds import Kind, Kinds
-from services.jobs.queue import JobQueue
+from services.jobs.queue import JobQueue, WriteWith
 from services.jobs.requests import JobQuery, StartJob
 from services.jobs.runner import Runner
 from services.types import JobLogLine, JobPage, JobView
@@ -21,12 +22,12 @@ LogLines = tuple[JobLogLine, ...]
 
 
 class Jobs:
-    """The jobs of a database, and this process's runner of them."""
+    """The jobs of a database, and this process's runners of them."""
 
-    def __init__(self, queue: JobQueue, kinds: Kinds, runner: Runner) -> None:
+    def __init__(self, queue: JobQueue, kinds: Kinds, *runners: Runner) -> None:
         self._queue = queue
         self._kinds = kinds
-        self._runner = runner
+        self._runners = list(runners)
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -34,13 +35,21 @@ class Jobs:
         return self._kinds.names()
 
     def work(self) -> None:
-        """Work on jobs from now on, in a thread of this process."""
-        self._runner.start()
+        """Work on jobs from now on, in threads of this process."""
+        for runner in self._runners:
+            runner.start()
 
-    def start(self, request: StartJob) -> JobView:
+    def work_on(self, job_id: str) -> None:
+        """Work on this one alone, in a thread of this process, unless another worker has it."""
+        runner = Runner(self._queue, self._kinds, only=job_id)
+        self._runners.append(runner)
+        runner.start()
+
+    def start(self, request: StartJob, write: WriteWith | None = None) -> JobView:
         """Accept a job; from then on it is finished, failed with a reason, or goes on.
 
-        The same `request_key` with the same body gives the job that exists.
+        The same `request_key` with the same body gives the job that exists. `write` stores what
+        belongs to a new job, with the session and the job's id, in the same transaction.
 
         Raises:
             InvalidArgument: there is no such kind, or a parameter is wrong.
@@ -48,9 +57,13 @@ class Jobs:
             Conflict: the key exists with another body.
             Busy: too many are waiting.
         """
-        view = self._queue.submit(_new(request, self._kinds.get(request.kind)))
-        self._runner.wake()
+        view = self._queue.submit(_new(request, self._kinds.get(request.kind)), write)
+        self._wake()
         return view
+
+    def by_key(self, request_key: str) -> JobView | None:
+        """The job that was started under this key, or None."""
+        return self._queue.by_key(request_key)
 
     def get(self, job_id: str) -> JobView:
         """The job.
@@ -79,7 +92,7 @@ class Jobs:
             Conflict: it is neither.
         """
         view = self._queue.retry(job_id)
-        self._runner.wake()
+        self._wake()
         return view
 
     def wait(self, job_id: str, timeout_s: float | None = None) -> JobView:
@@ -93,7 +106,15 @@ class Jobs:
 
     def close(self) -> None:
         """Hand back what is under way, and stop."""
-        self._runner.close()
+        closing = [threading.Thread(target=runner.close) for runner in self._runners]
+        for thread in closing:  # together: each may wait for a batch
+            thread.start()
+        for thread in closing:
+            thread.join()
+
+    def _wake(self) -> None:
+        for runner in self._runners:
+            runner.wake()
 
 
 def _new(request: StartJob, kind: Kind[Any]) -> NewJob:

@@ -13,7 +13,7 @@ from services.database import Database
 from services.errors import Busy, Conflict, InvalidArgument, NotFound
 from services.jobs.ids import could_be_id
 from services.jobs.mapping import line_of, view_of
-from services.jobs.queue import LeaseLost, Write
+from services.jobs.queue import LeaseLost, Write, WriteWith
 from services.jobs.requests import JobQuery
 from services.runs.ownership import is_dead, this_process
 from services.types import JobLogLine, JobPage, JobStatus, JobView
@@ -29,9 +29,10 @@ class TableQueue:
         self._database = database
         self._owner = owner or this_process()
 
-    def submit(self, job: NewJob) -> JobView:
+    def submit(self, job: NewJob, write: WriteWith | None = None) -> JobView:
         """Queue a job, once per key."""
-        with self._write() as jobs:
+        with self._database.write() as session:
+            jobs = JobRepository(session)
             if job.request_key and (known := jobs.by_key(job.request_key)):
                 return _same(known, job)
             if job.parent_id and jobs.get(job.parent_id) is None:
@@ -42,6 +43,8 @@ class TableQueue:
                 known = jobs.by_key(job.request_key or "")
                 assert known is not None
                 return _same(known, job)
+            if write is not None:
+                write(session, job.job_id)
             return _found(jobs.get(job.job_id), job.job_id)
 
     def get(self, job_id: str) -> JobView:
@@ -49,6 +52,12 @@ class TableQueue:
         _require_id(job_id)
         with self._read() as jobs:
             return _found(jobs.get(job_id), job_id)
+
+    def by_key(self, request_key: str) -> JobView | None:
+        """The job that was submitted under this key, or None."""
+        with self._read() as jobs:
+            known = jobs.by_key(request_key)
+        return None if known is None else view_of(known)
 
     def log(self, job_id: str) -> tuple[JobLogLine, ...]:
         """The last lines of its log, oldest first."""

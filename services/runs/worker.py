@@ -7,14 +7,27 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from services.errors import Busy, Unavailable
 
 Work = Callable[[], Any]
+T = TypeVar("T")
+
+_YIELD_MOST_S = 10.0
+_LOOK_S = 0.02
+
+
+class _Piece(NamedTuple):
+    """Something to do in the engine's thread."""
+
+    future: Future[Any]
+    work: Work
+    has_place: bool = True  # of the queue's bound
 
 
 class EngineWorker:
@@ -25,7 +38,7 @@ class EngineWorker:
         self._lock = threading.Lock()
         self._waiting = 0
         self._closed = False
-        self._work: queue.SimpleQueue[tuple[Future[Any], Work] | None] = queue.SimpleQueue()
+        self._work: queue.SimpleQueue[_Piece | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name="engine", daemon=True)
         self._thread.start()
 
@@ -54,7 +67,7 @@ class EngineWorker:
             nonlocal submitted
             submitted = True
             future: Future[Any] = Future()
-            self._work.put((future, work))
+            self._work.put(_Piece(future, work))
             return future
 
         try:
@@ -72,6 +85,31 @@ class EngineWorker:
         with self.place() as submit:
             return submit(work)
 
+    def between(self, work: Callable[[], T]) -> Future[T]:
+        """Queue a piece of a long job: in its turn like any work, without a place of the queue.
+
+        Runs wait for the piece under way, and no longer: let it last a second at most, and submit
+        the next one when this one is done. `cancel` of the future takes it out again.
+
+        Raises:
+            Unavailable: the server is shutting down.
+        """
+        future: Future[T] = Future()
+        with self._lock:
+            if self._closed:
+                raise _closing()
+            self._work.put(_Piece(future, work, has_place=False))
+        return future
+
+    def let_through(self, is_stopped: Callable[[], bool]) -> None:
+        """Return once no run waits for the engine, or nobody cares any more; a job's `give_way`.
+
+        Not for ever: where runs never cease, long jobs go on slowly instead of not at all.
+        """
+        deadline = time.monotonic() + _YIELD_MOST_S
+        while self.waiting and not is_stopped() and time.monotonic() < deadline:
+            time.sleep(_LOOK_S)
+
     def withdraw(self, future: Future[Any]) -> bool:
         """Take work out of the queue, with its place; False when it has begun."""
         is_withdrawn = not future.cancelled() and future.cancel()
@@ -81,17 +119,19 @@ class EngineWorker:
 
     def close(self, timeout_s: float = 10.0) -> None:
         """Take no more work, wait for the piece under way, and fail what has not begun."""
-        self._closed = True
-        self._work.put(None)
+        with self._lock:
+            self._closed = True
+            self._work.put(None)
         self._thread.join(timeout_s)
         while not self._work.empty():
-            if (item := self._work.get()) is not None and item[0].set_running_or_notify_cancel():
-                item[0].set_exception(Unavailable("the server is shutting down"))
+            piece = self._work.get()
+            if piece is not None and piece.future.set_running_or_notify_cancel():
+                piece.future.set_exception(_closing())
 
     def _take_place(self) -> None:
         with self._lock:
             if self._closed:
-                raise Unavailable("the server is shutting down")
+                raise _closing()
             if self._waiting >= self.limit:
                 raise Busy(
                     f"{self.limit} runs are waiting already; try again in a few seconds, or raise "
@@ -105,12 +145,16 @@ class EngineWorker:
             self._waiting -= 1
 
     def _serve(self) -> None:
-        while (item := self._work.get()) is not None:
-            future, work = item
-            if not future.set_running_or_notify_cancel():
+        while (piece := self._work.get()) is not None:
+            if not piece.future.set_running_or_notify_cancel():
                 continue  # withdrawn
-            self._give_back_place()  # it waits no longer
+            if piece.has_place:
+                self._give_back_place()  # it waits no longer
             try:
-                future.set_result(work())
+                piece.future.set_result(piece.work())
             except BaseException as error:  # the future carries it to whoever asked
-                future.set_exception(error)
+                piece.future.set_exception(error)
+
+
+def _closing() -> Unavailable:
+    return Unavailable("the server is shutting down")
