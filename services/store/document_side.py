@@ -73,6 +73,19 @@ class DocumentSide:
         found = list(documents.tables(self._storage, self._spec, self._parts))
         return pa.concat_tables([documents.schema(self._spec).empty_table(), *found])
 
+    def slice(self, start: int, stop: int) -> pa.Table:
+        """Documents `start` to `stop` - 1, as many as there are, without reading all others."""
+        if self._file is None:
+            return self._live.slice(start, stop - start)
+        with pq.ParquetFile(self._storage.arrow(self._file.path)) as file:
+            ends = np.cumsum(
+                [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)]
+            )
+            first, last = np.searchsorted(ends, [start, stop - 1], side="right")
+            groups = list(range(first, min(last + 1, file.num_row_groups)))
+            before = int(ends[first - 1]) if first else 0
+            return file.read_row_groups(groups).slice(start - before, stop - start)
+
     def document(self, number: int) -> Document:
         """One document; NotFound when there are fewer."""
         if not 0 <= number < self.n_documents:
@@ -80,7 +93,7 @@ class DocumentSide:
                 f"the store has the documents 0 to {self.n_documents - 1}, not {number}",
                 n_documents=self.n_documents,
             )
-        (row,) = self.table().slice(number, 1).to_pylist()
+        (row,) = self.slice(number, number + 1).to_pylist()
         plain = {k: row.pop(k) for k in ("document", "name", "start", "n_tokens", "n_counted")}
         return Document(**plain, metadata=row)
 

@@ -69,9 +69,9 @@ SCHEMA = pa.schema(
         required("value_offset", pa.int64()),
     ]
 )
-_PLACES = ("file", "position_offset", "value_offset")
+PLACES = ("file", "position_offset", "value_offset")
 SCALARS = tuple(
-    field.name for field in SCHEMA if field.name not in (*_LISTS, *_PLACES)
+    field.name for field in SCHEMA if field.name not in (*_LISTS, *PLACES)
 )  # what features can be sorted by
 
 
@@ -97,7 +97,7 @@ def statistics_of(
     columns |= {name: _or_null(values) for name, values in floats.items()}
     columns |= _distribution_columns(ordered, low, high)
     columns |= _example_columns(block, ordered, low, high, layout)
-    columns |= {name: pa.array(np.zeros(block.n_features, np.int64)) for name in _PLACES}
+    columns |= {name: pa.array(np.zeros(block.n_features, np.int64)) for name in PLACES}
     arrays = [columns[field.name].cast(field.type) for field in SCHEMA]
     return pa.record_batch(arrays, schema=SCHEMA)
 
@@ -156,7 +156,7 @@ def _list(offsets: np.ndarray, items: np.ndarray) -> pa.Array:
 def placed(table: pa.Table, file: int, positions: np.ndarray, values: np.ndarray) -> pa.Table:
     """The rows with the number of their file and the byte offsets [f] of their activations."""
     columns = (np.full(table.num_rows, file), positions, values)
-    for name, column in zip(_PLACES, columns, strict=True):
+    for name, column in zip(PLACES, columns, strict=True):
         at = SCHEMA.get_field_index(name)
         table = table.set_column(at, SCHEMA.field(at), pa.array(column, SCHEMA.field(at).type))
     return table

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -47,6 +48,7 @@ class ActivationStore:
         self._tokens = TokenSide(storage, spec, parts)
         self._documents = DocumentSide(storage, spec, manifest, parts)
         self._features = FeatureSide(storage, spec, manifest, self._tokens)
+        self._statistics_lock = threading.Lock()  # a Parquet reader is for one thread at a time
 
     @classmethod
     def open(cls, url: str | Path) -> ActivationStore:
@@ -108,17 +110,21 @@ class ActivationStore:
     ) -> Page:
         """At most `limit` activations after position `after`, in the order of positions."""
         found = self.feature(feature)
-        return self._selector(selection).page(found, after, limit)
+        return self.selector(selection).page(found, after, limit)
 
     def select(self, feature: int, selection: Selection) -> Activations:
         """All activations of the feature that are selected."""
-        return self._selector(selection).all(self.feature(feature))
+        return self.selector(selection).all(self.feature(feature))
 
     def sample(
         self, feature: int, n: int, seed: int, selection: Selection | None = None
     ) -> Activations:
         """`n` of them at random without repetition, the same for the same seed."""
-        return self._selector(selection).sample(self.feature(feature), n, seed)
+        return self.selector(selection).sample(self.feature(feature), n, seed)
+
+    def selector(self, selection: Selection | None = None) -> Selector:
+        """The selection, to be applied to activations piece by piece."""
+        return Selector(selection or Selection(), self._documents)
 
     def counts(self) -> np.ndarray:
         """Activations per feature [d_sae]; also while the store fills."""
@@ -136,13 +142,23 @@ class ActivationStore:
         if not self.complete:
             return self._live_statistics(feature)
         group, row = divmod(feature, features.ROWS_PER_GROUP)
-        table = self._statistics_file.read_row_group(group).slice(row, 1)
+        with self._statistics_lock:
+            table = self._statistics_file.read_row_group(group).slice(row, 1)
         return from_row(table.to_pylist()[0], self.spec.layout.intervals)
 
     def statistics_table(self, columns: Sequence[str] | None = None) -> pa.Table:
         """One row per feature, dead ones included; Unavailable while the store fills."""
         self._require_complete()
-        return self._statistics_file.read(columns=None if columns is None else list(columns))
+        chosen = None if columns is None else list(columns)
+        with self._statistics_lock:
+            return self._statistics_file.read(columns=chosen)
+
+    def statistics_batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        """The same table piece by piece; each caller has its own place in the file."""
+        self._require_complete()
+        assert self._features.generation is not None
+        file = pq.ParquetFile(self._features.generation.table_file())
+        return file.iter_batches(features.ROWS_PER_GROUP, columns=list(columns))
 
     def coactivation(self, feature: int, top: int = 20, measure: Measure = "count") -> Partners:
         """The features that fire together with this one, over the whole store.
@@ -170,6 +186,20 @@ class ActivationStore:
     def tokens(self, start: int, stop: int) -> TokenRows:
         """What fires at the tokens `start` to `stop` - 1; NotFound when they are not there."""
         return self._tokens.rows(start, stop)
+
+    def token_ids(self, start: int, stop: int) -> np.ndarray:
+        """The tokens `start` to `stop` - 1, which must be there, without what fires."""
+        return self._tokens.token_ids(start, stop)
+
+    def counted_at(self, positions: np.ndarray) -> np.ndarray:
+        """Whether statistics count the tokens at the ascending `positions` [n] bool."""
+        return self._tokens.counted_at(positions)
+
+    def at(self, positions: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Features, values and index into `positions` of all that fires at the ascending
+        `positions`, in pieces that fit in memory.
+        """
+        return self._tokens.at(positions)
 
     def context(self, position: int, width: int, *, across: bool = False) -> Context:
         """At most `width` tokens on each side, from the same document unless `across`."""
@@ -202,6 +232,10 @@ class ActivationStore:
     def documents(self, columns: Sequence[str] | None = None) -> pa.Table:
         """One row per document: where it begins, its length, name and metadata."""
         return self._documents.table(columns)
+
+    def documents_slice(self, start: int, stop: int) -> pa.Table:
+        """The documents `start` to `stop` - 1, as many of them as there are."""
+        return self._documents.slice(start, stop)
 
     def documents_at(self, positions: np.ndarray) -> np.ndarray:
         """The document of each position [n]."""
@@ -236,9 +270,6 @@ class ActivationStore:
         layout = self.spec.layout
         rows = features.statistics_of(block, np.array([n_documents]), totals, layout, Scratch())
         return from_row(rows.to_pylist()[0], layout.intervals)
-
-    def _selector(self, selection: Selection | None) -> Selector:
-        return Selector(selection or Selection(), self._documents)
 
     def _require_feature(self, feature: int) -> None:
         if not 0 <= feature < self.spec.d_sae:

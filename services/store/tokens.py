@@ -63,6 +63,16 @@ class TokenSide:
                 features, values, index = self._gathered(int(number), rows)
                 yield features, values, index + first
 
+    def counted_at(self, positions: np.ndarray) -> np.ndarray:
+        """Whether the tokens at the ascending `positions` count [n] bool."""
+        bounds, found = np.searchsorted(positions, self.bases), [np.empty(0, bool)]
+        for number in np.flatnonzero(np.diff(bounds)):
+            cut = positions[bounds[number] : bounds[number + 1]].astype(np.int64)
+            low, stop = int(cut[0] - self.bases[number]), int(cut[-1] - self.bases[number]) + 1
+            flags = self.reader(int(number)).flags("counted", low, stop)
+            found.append(flags[cut - cut[0]])
+        return np.concatenate(found)
+
     def _gathered(self, number: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         reader, low, high = self.reader(number), int(rows[0]), int(rows[-1]) + 1
         indptr = reader.indptr(low, high)

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from services.store import ActivationStore
+from services.stores.reading import Reading
 
 MOST_OPEN = 16
 _LOOK_S = 1.0  # so often is a store asked for a newer version
@@ -17,19 +17,19 @@ _LOOK_S = 1.0  # so often is a store asked for a newer version
 @dataclass(slots=True)
 class _Opened:
     lock: threading.Lock = field(default_factory=threading.Lock)
-    store: ActivationStore | None = None
+    reading: Reading | None = None
     looked_at: float = 0.0
 
 
 class OpenStores:
     """Opened by `open_one` when first asked for; the one used longest ago goes first."""
 
-    def __init__(self, open_one: Callable[[str], ActivationStore], most: int = MOST_OPEN) -> None:
+    def __init__(self, open_one: Callable[[str], Reading], most: int = MOST_OPEN) -> None:
         self._open_one, self._most = open_one, most
         self._lock = threading.Lock()  # of the table only: opening may take long
         self._opened: OrderedDict[str, _Opened] = OrderedDict()
 
-    def get(self, store_id: str) -> ActivationStore:
+    def get(self, store_id: str) -> Reading:
         """The store, at most a second behind what was written.
 
         Raises:
@@ -43,7 +43,7 @@ class OpenStores:
                 self.forget(store_id)
                 raise
 
-    def renewed(self, store_id: str) -> ActivationStore:
+    def renewed(self, store_id: str) -> Reading:
         """The newest version as of now."""
         entry = self._entry(store_id)
         with entry.lock:
@@ -63,13 +63,13 @@ class OpenStores:
                 self._opened.popitem(last=False)
             return entry
 
-    def _newest(self, store_id: str, entry: _Opened) -> ActivationStore:
+    def _newest(self, store_id: str, entry: _Opened) -> Reading:
         now = time.monotonic()
-        if entry.store is None:
-            entry.store = self._open_one(store_id)
+        if entry.reading is None:
+            entry.reading = self._open_one(store_id)
         elif now - entry.looked_at < _LOOK_S:
-            return entry.store
+            return entry.reading
         else:
-            entry.store = entry.store.refreshed()
+            entry.reading = entry.reading.refreshed()
         entry.looked_at = now
-        return entry.store
+        return entry.reading

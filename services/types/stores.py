@@ -156,7 +156,7 @@ class StoreDocument:
     """One document of the corpus, as the store has it."""
 
     document: int
-    name: str
+    name: str | None
     start: int
     n_tokens: int
     n_counted: int
@@ -200,11 +200,11 @@ class SearchedFeature:
 
     feature: int
     n: int  # found tokens where it fires
-    n_matches: int  # matches in which it fires
     share: float  # n ÷ found tokens that count
     token_density: float  # of the whole store
     lift: float  # share ÷ token_density
-    max: float
+    max: float  # on the found tokens
+    n_matches: int  # in which it fires
 
 
 @dataclass(frozen=True, slots=True)
