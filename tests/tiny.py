@@ -114,6 +114,17 @@ def causal_lm(family: str, seed: int = 0, **overrides: Any) -> Any:
     return model.float().eval()
 
 
+def language_model(family: str, dtype: torch.dtype = torch.float32, **options: Any) -> Any:
+    """A random model of the family as the engine holds it, without files and a tokenizer."""
+    from services.lm.language_model import LanguageModel
+    from services.types import ModelInfo
+
+    info = ModelInfo(family, N_LAYERS, D_MODEL, N_CTX, 320, None, False, f"random {family}")
+    model = causal_lm(family, **options).to(dtype)
+    cpu: Any = torch.device("cpu")
+    return LanguageModel(info, None, model, cpu, dtype, frozenset(), frozenset(), 1, 1)  # type: ignore[arg-type]
+
+
 _EYE = {
     "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 3, "num_attention_heads": 2,
     "image_size": 28, "patch_size": 14,

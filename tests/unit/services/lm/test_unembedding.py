@@ -6,9 +6,7 @@ import pytest
 import torch
 
 from services.errors import Unsupported
-from services.lm.language_model import LanguageModel
 from services.lm.unembedding import find_unembedding
-from services.types import ModelInfo
 from tests import tiny
 
 IDS = torch.tensor([[1, *range(20, 40)]])
@@ -22,12 +20,8 @@ OPTIONS = {
 
 
 def made(family, dtype=torch.float32):
-    """A random model of the family, as the engine would hold it."""
     options = OPTIONS.get(family, {})
-    model = tiny.causal_lm(family.removesuffix("_untied"), seed=4, **options).to(dtype)
-    info = ModelInfo(family, 3, tiny.D_MODEL, tiny.N_CTX, 320, None, False, "")
-    cpu, nothing = torch.device("cpu"), frozenset()
-    return LanguageModel(info, None, model, cpu, dtype, nothing, nothing, 1, 1)
+    return tiny.language_model(family.removesuffix("_untied"), dtype, seed=4, **options)
 
 
 @pytest.fixture(scope="module", params=(*tiny.FAMILIES, "gemma3_untied", *EXTRA))
@@ -70,7 +64,7 @@ def bias_of(lm, found):
 
 def uncapped(logits, found):
     cap = found.softcapping
-    return logits if cap is None else cap * torch.atanh((logits.double() / cap))
+    return logits if cap is None else cap * torch.atanh(logits.double() / cap)
 
 
 def test_norm_then_unembedding_of_a_residual_gives_the_models_logits(lm):
