@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from services.errors import Unsupported
 from services.store.errors import DamagedStore
 from services.store.storage import Storage
+from services.stores.arrow import RecordStream
 
 VOCABULARY = "vocabulary.parquet"
 SCHEMA = pa.schema(
@@ -37,7 +38,7 @@ class Vocabulary:
 
     def __init__(self, table: pa.Table) -> None:
         self.table = table.select(SCHEMA.names).cast(SCHEMA).combine_chunks()
-        ids = self.table.column("token_id").to_numpy()
+        ids = self.table.column("token_id").to_numpy().astype(np.int64)
         rows = np.full(int(ids.max(initial=-1)) + 1, -1, np.int64)
         rows[ids] = np.arange(len(ids))
         self._rows = rows
@@ -55,6 +56,21 @@ class Vocabulary:
         """`bytes` with A to Z as a to z."""
         return pa.array([b.lower() for b in self.bytes.to_pylist()], pa.binary())
 
+    def ids_by_text(self) -> dict[str, int]:
+        """The first token with each text."""
+        found: dict[str, int] = {}
+        for token_id, text in sorted(self._pairs()):
+            found.setdefault(text, token_id)
+        return found
+
+    def texts_by_id(self) -> dict[str, str]:
+        """All texts; ids as JSON has them."""
+        return {str(token_id): text for token_id, text in self._pairs()}
+
+    def stream(self) -> RecordStream:
+        """The table as it is kept."""
+        return RecordStream(SCHEMA, iter(self.table.to_batches()), are_views=True)
+
     def texts(self, ids: np.ndarray) -> list[str]:
         """What each token reads as on its own."""
         known = pc.take(self._texts, self._known(ids)).to_pylist()
@@ -71,6 +87,10 @@ class Vocabulary:
         if found:
             found[-1] += decoder.decode(b"", final=True)
         return found
+
+    def _pairs(self) -> Iterator[tuple[int, str]]:
+        columns = (self.table.column(name).to_pylist() for name in ("token_id", "text"))
+        yield from zip(*columns, strict=True)
 
     def _spelled(self, ids: np.ndarray) -> Iterator[tuple[str, bytes, bool]]:
         known = self._known(ids)

@@ -16,6 +16,7 @@ from services.runs.queries import (
     RowQuery,
     TopQuery,
 )
+from services.stores.requests import TokenPosition
 from services.text import storable
 from services.types import Segment
 
@@ -52,6 +53,30 @@ class JobPath(BaseModel):
     """A job's address."""
 
     job_id: str
+
+
+class StorePath(BaseModel):
+    """A store's address."""
+
+    store_id: str
+
+
+class StoreFeaturePath(StorePath):
+    """A feature of a store."""
+
+    feature: FeatureId
+
+
+class StoreTokenPath(StorePath):
+    """A token of a store, by its number in the corpus."""
+
+    position: TokenPosition
+
+
+class StoreDocumentPath(StorePath):
+    """A document of a store."""
+
+    document: Position
 
 
 class ListParameters(Parameters):

@@ -20,6 +20,7 @@ from services.web import (
     api_models,
     api_runs,
     api_saes,
+    api_stores,
     api_system,
     api_tasks,
     errors,
@@ -74,7 +75,7 @@ def install(server: Flask, container: Container, csp_hashes: Callable[[], list[s
     )
 
 
-_APIS = (api_runs, api_features, api_models, api_saes, api_tasks, api_jobs, api_system)
+_APIS = (api_runs, api_features, api_models, api_saes, api_tasks, api_jobs, api_stores, api_system)
 
 _DESCRIPTION = (
     "Which SAE features fire while a language model reads and writes. Every error has one shape: "
