@@ -89,11 +89,9 @@ def _merge(storage: Storage, spec: StoreSpec) -> Manifest:
     fired_in = documents_fired_in(readers, spec.d_sae)
     totals = features.Totals(generation.n_counted, generation.n_documents)
     merger = Merger(storage, spec.layout, merged, counts, fired_in, totals, dtype)
-    bounds = range_bounds(counts, spec.layout.range_nnz)
-    for number, (first, stop) in enumerate(bounds):
-        if number < len(generation.ranges):
-            continue
-        span = merger.write_range(generation.folder, number, first, stop)
+    bounds = enumerate(range_bounds(counts, spec.layout.range_nnz))
+    left = [(n, first, stop) for n, (first, stop) in bounds if n >= len(generation.ranges)]
+    for span in merger.write_ranges(generation.folder, left):
         generation = replace(generation, ranges=(*generation.ranges, span))
         manifest = _commit_building(storage, generation)
     return _finish(storage, spec, manifest, generation)

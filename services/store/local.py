@@ -6,6 +6,7 @@ import mmap
 import os
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -35,8 +36,7 @@ class LocalStorage:
         try:
             with disk_errors(path):
                 yield pending
-                _sync(pending.local)
-            n_bytes, sha256 = digest_of(pending.local)
+                n_bytes, sha256 = _synced(pending.local)
             pending.local.rename(target)
         finally:
             pending.local.unlink(missing_ok=True)
@@ -127,6 +127,15 @@ class MappedFile:
 def _remove_empty(folder: Path) -> None:
     with suppress(OSError):  # not empty, or not there
         folder.rmdir()
+
+
+def _synced(path: Path) -> tuple[int, str]:
+    """Make the file durable; size and sha256, which are found out while the disk works."""
+    with ThreadPoolExecutor(1) as beside:
+        durable = beside.submit(_sync, path)
+        found = digest_of(path)
+        durable.result()
+    return found
 
 
 def _sync(path: Path) -> None:

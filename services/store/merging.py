@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -61,12 +62,26 @@ class Merger:
     totals: Totals
     dtype: np.dtype
 
-    def write_range(self, folder: str, number: int, first: int, stop: int) -> Range:
-        """Write the features `first` to `stop` - 1, and their statistics beside them."""
+    def write_ranges(self, folder: str, spans: Iterable[tuple[int, int, int]]) -> Iterator[Range]:
+        """Write the features `first` to `stop` - 1 of each (number, first, stop), and their
+        statistics beside them. While one file is made durable, the next one is merged.
+        """
+        with ThreadPoolExecutor(_THREADS) as files, ThreadPoolExecutor(_THREADS) as statistics:
+            waiting: deque[Future[Range]] = deque()
+            for span in spans:
+                waiting.append(files.submit(self._write_range, folder, *span, statistics))
+                if len(waiting) == _THREADS:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
+    def _write_range(
+        self, folder: str, number: int, first: int, stop: int, pool: ThreadPoolExecutor
+    ) -> Range:
         statistics: list[pa.RecordBatch] = []
         path = f"{folder}/{first:08d}-{stop:08d}.arrow"
         with self.storage.writing(path) as file:
-            batches = self._batches(first, stop, statistics.append)
+            batches = self._batches(first, stop, pool, statistics.append)
             arrow_files.write(file.local, schema(self.dtype), batches)
             offsets = arrow_files.buffer_offsets(file.local)
         table = self._placed(pa.Table.from_batches(statistics, SCHEMA), number, offsets)
@@ -76,18 +91,21 @@ class Merger:
         return Range(file.committed, beside.committed, first, stop, nnz)
 
     def _batches(
-        self, first: int, stop: int, keep: Callable[[pa.RecordBatch], None]
+        self,
+        first: int,
+        stop: int,
+        pool: ThreadPoolExecutor,
+        keep: Callable[[pa.RecordBatch], None],
     ) -> Iterator[pa.RecordBatch]:
         """The file's record batches; their statistics go to `keep`, in order."""
-        with ThreadPoolExecutor(_THREADS) as pool:
-            waiting: list[Future[pa.RecordBatch]] = []
-            for block in self._blocks(first, stop):
-                waiting.append(pool.submit(self._statistics, block))
-                yield _record_batch(block, self.dtype)
-                if len(waiting) > _AHEAD:
-                    keep(waiting.pop(0).result())
-            for future in waiting:
-                keep(future.result())
+        waiting: deque[Future[pa.RecordBatch]] = deque()
+        for block in self._blocks(first, stop):
+            waiting.append(pool.submit(self._statistics, block))
+            yield _record_batch(block, self.dtype)
+            if len(waiting) > _AHEAD:
+                keep(waiting.popleft().result())
+        for future in waiting:
+            keep(future.result())
 
     def _statistics(self, block: Block) -> pa.RecordBatch:
         fired_in = self.fired_in[block.first : block.first + block.n_features]
