@@ -16,6 +16,7 @@ from services.cli.models import model
 from services.cli.run import run
 from services.cli.runs import runs
 from services.cli.saes import sae
+from services.cli.stores import store
 from services.cli.text import printable
 from services.errors import ActiscopeError, Internal, InvalidArgument
 
@@ -30,7 +31,7 @@ def cli() -> None:
     """See which SAE features fire while a language model reads and writes."""
 
 
-for _command in (serve, run, runs, model, sae, jobs, doctor, db):
+for _command in (serve, run, runs, model, sae, jobs, store, doctor, db):
     cli.add_command(_command)
 
 
