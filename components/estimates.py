@@ -32,9 +32,9 @@ def estimate_panel(estimate: ExtractionEstimate) -> html.Div:
 def _numbers(estimate: ExtractionEstimate) -> html.Dl:
     seconds = estimate.seconds
     numbers = [
-        ("Tokens", f"about {count_text(estimate.n_tokens)}"),
+        ("Tokens, about", count_text(estimate.n_tokens)),
         ("Documents", count_text(estimate.n_documents)),
-        ("Time", UNKNOWN if seconds is None else f"about {seconds_text(seconds)}"),
+        ("Time, about", UNKNOWN if seconds is None else seconds_text(seconds)),
         ("Disk at the end", bytes_text(estimate.disk_bytes)),
     ]
     return html.Dl(

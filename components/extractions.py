@@ -72,7 +72,7 @@ def extraction_card(view: ExtractionView, source: Source | None, actions: Sequen
         html.Div([name, source_badge(source)], className="as-card-top"),
         progress_line(view),
         problem(view),
-        _terms(facts, "as-facts as-facts-tight"),
+        _terms(facts, "as-facts as-facts-card"),
         dmc.Group(list(actions), gap="xs"),
     ]
     return dmc.Paper([part for part in parts if part is not None], className="as-section as-model")
@@ -109,6 +109,17 @@ def dead_text(view: ExtractionView) -> str:
     return share_text(view.live.n_dead / view.d_sae)
 
 
+def extraction_line(view: ExtractionView, source: Source | None) -> html.Div:
+    """What is read with what, in one line."""
+    parts = [
+        source_badge(source),
+        dcc.Link(view.model_id, href=model_href(view.model_id)),
+        html.Span(view.hook_name, className="as-break"),
+        html.Span(f"{view.d_sae:,} features"),
+    ]
+    return html.Div(parts, className="as-offer-facts as-extraction-line")
+
+
 def extraction_facts(view: ExtractionView, source: Source | None, place: str) -> html.Dl:
     """What is read with what, where it is kept, and when."""
     job = "–" if view.job_id is None else dcc.Link("Log of its job", href=job_href(view.job_id))
@@ -123,10 +134,13 @@ def extraction_facts(view: ExtractionView, source: Source | None, place: str) ->
         ("Created", time_element(view.created_at)),
         ("Started", "–" if view.started_at is None else time_element(view.started_at)),
         ("Ended", "–" if view.finished_at is None else time_element(view.finished_at)),
-        ("Extraction", copyable(view.extraction_id, label="extraction id")),
-        ("Store", copyable(place, label="place of the store")),
     ]
-    return _terms(facts, "as-facts")
+    names = [
+        ("Extraction and store", copyable(view.extraction_id, label="extraction id")),
+        ("Lies at", copyable(place, label="place of the store")),
+    ]
+    wide = [html.Div([html.Dt(t), html.Dd(value)], className="as-wide") for t, value in names]
+    return html.Dl([*_terms(facts, "as-facts").children, *wide], className="as-facts")
 
 
 def summary_numbers(view: ExtractionView) -> html.Dl:
@@ -139,18 +153,14 @@ def summary_numbers(view: ExtractionView) -> html.Dl:
         ("Documents", count_text(live.n_documents)),
         ("Activations", count_text(live.nnz)),
         ("L0", number_text(live.l0)),
-        ("Dead features", _dead(view)),
+        ("Dead features", count_text(live.n_dead)),
+        ("Dead share", dead_text(view)),
         ("Largest activation", number_text(live.max_activation)),
         ("Size", bytes_text(view.size_bytes)),
         ("Time", "–" if seconds is None else seconds_text(seconds)),
-        ("Speed", "–" if rate is None else f"{rate:,.0f} tokens/s"),
+        ("Speed", "–" if rate is None else f"{rate:,.0f}/s"),
     ]
-    return _terms(numbers, "as-numbers")
-
-
-def _dead(view: ExtractionView) -> str:
-    dead = view.live.n_dead
-    return count_text(None) if dead is None else f"{dead:,} ({dead_text(view)})"
+    return _terms(numbers, "as-numbers as-numbers-ten")
 
 
 def siblings_list(views: Sequence[ExtractionView]) -> html.Ul:

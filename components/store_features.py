@@ -18,14 +18,13 @@ from components.token_text import readable, visible
 from services.types.stores import FeaturesPage, StoreContext, StoreExample, StoreFeature
 
 _SHOWN = 10  # examples of a feature
-_COLUMNS = (
-    Column("Feature"),
-    Column("Activations", number=True),
-    Column("Density", number=True),
-    Column("Documents", number=True),
-    Column("Largest", number=True),
-    Column("Mean", number=True),
-    Column("Strongest at"),
+# the scalar of a feature, what it is called, how it is written
+_SCALARS: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
+    ("n", "Activations", count_text),
+    ("token_density", "Density", share_text),
+    ("n_documents", "Documents", count_text),
+    ("max", "Largest", number_text),
+    ("mean", "Mean", number_text),
 )
 
 Tops = Mapping[int, Sequence[str]]
@@ -34,30 +33,27 @@ Tops = Mapping[int, Sequence[str]]
 def features_table(
     page: FeaturesPage, tops: Tops, button: Callable[[int], dict[str, Any]], chosen: int | None
 ) -> html.Div:
-    """One row per feature; `tops` are tokens at which it is strongest, where they are known."""
-    columns = _COLUMNS if tops else _COLUMNS[:-1]
-    rows = [_row(item, tops, button, chosen)[: len(columns)] for item in page.items]
+    """One row per feature, with what is known; `tops` are tokens at which it is strongest."""
+    known = [row for row in _SCALARS if any(item.get(row[0]) is not None for item in page.items)]
+    columns = [Column("Feature"), *(Column(title, number=True) for _, title, _ in known)]
+    rows = []
+    for item in page.items:
+        feature = int(item["feature"])
+        cells = [form(item.get(name)) for name, _, form in known]
+        rows.append([_name(feature, button(feature), feature == chosen), *cells])
+    if tops:
+        columns.append(Column("Strongest at"))
+        for item, row in zip(page.items, rows, strict=True):
+            row.append(_tokens(tops.get(int(item["feature"]), ())))
     return table("Features", columns, rows, fold=True)
 
 
-def _row(
-    item: Mapping[str, Any], tops: Tops, button: Callable[[int], dict[str, Any]], chosen: int | None
-) -> list[Any]:
-    feature = int(item["feature"])
-    name = html.Button(
-        f"#{feature}", id=button(feature), type="button",
-        className="as-row-button as-current" if feature == chosen else "as-row-button",
+def _name(feature: int, id: dict[str, Any], is_chosen: bool) -> html.Button:
+    return html.Button(
+        f"#{feature}", id=id, type="button",
+        className="as-row-button as-current" if is_chosen else "as-row-button",
         **{"aria-label": f"Show feature {feature}"},
     )  # fmt: skip
-    return [
-        name,
-        count_text(item.get("n")),
-        share_text(item.get("token_density")),
-        count_text(item.get("n_documents")),
-        number_text(item.get("max")),
-        number_text(item.get("mean")),
-        _tokens(tops.get(feature, ())),
-    ]
 
 
 def _tokens(texts: Sequence[str]) -> Any:
@@ -95,10 +91,8 @@ def _numbers(feature: StoreFeature) -> html.Dl:
     numbers = [
         ("Activations", count_text(feature.n)),
         ("Density", share_text(feature.token_density)),
-        (
-            "Documents",
-            f"{count_text(feature.n_documents)} ({share_text(feature.document_density)})",
-        ),
+        ("Documents", count_text(feature.n_documents)),
+        ("Share of documents", share_text(feature.document_density)),
         ("Largest", number_text(feature.max)),
         ("Mean", number_text(feature.mean)),
         ("Median", number_text(feature.quantiles.get("p50"))),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import log
 from typing import Any
+from urllib.parse import quote
 
 import dash_mantine_components as dmc
 from dash import Input, Output, State, dcc, html, no_update, set_props
@@ -12,12 +13,14 @@ from components.extraction_figures import density_figure, l0_figure, speed_figur
 from components.extractions import (
     config_list,
     extraction_facts,
+    extraction_line,
     problem,
     siblings_list,
     summary_numbers,
 )
 from components.feedback import code_block, empty_state, loading
 from components.figures import graph
+from components.icons import icon
 from components.ids import Shell
 from components.jobs import job_href, job_progress, status_badge
 from components.shell import page, section
@@ -57,8 +60,18 @@ def layout(**query: Any) -> html.Div:
         feature_section(state),
         dmc.Stack(id=Extraction.SUMMARY),
     ]
-    title = "Extraction" if name is None else f"Extraction {name}"
-    return page(title, body, actions=[dcc.Link("All extractions", href="/extractions")])
+    return page(_heading(name), body, actions=[dcc.Link("All extractions", href="/extractions")])
+
+
+def _heading(name: str | None) -> str:
+    """What is read with what; the bare name where that cannot be told."""
+    if name is None:
+        return "Extraction"
+    try:
+        view = services().extractions.get(name)
+    except ActiscopeError:
+        return f"Extraction {name}"
+    return f"{view.sae_id} over {view.corpus_name}"
 
 
 def title(**_query: Any) -> str:
@@ -139,19 +152,21 @@ def _head(view: ExtractionView) -> list[Any]:
 
 def _progress(view: ExtractionView) -> list[Any]:
     """That of its job; of its own what is left once the job is forgotten."""
+    where = extraction_line(view, _source(view.sae_id))
     try:
         job = None if view.job_id is None else services().jobs.get(view.job_id)
     except NotFound:
         job = None
     if job is None:
-        return [status_badge(view.status), problem(view)]
-    return [job_progress(job), dcc.Link("Log of the job", href=job_href(job.job_id))]
+        return [where, status_badge(view.status), problem(view)]
+    return [where, job_progress(job), dcc.Link("Log of the job", href=job_href(job.job_id))]
 
 
 @callbacks.on(
     Output(Extraction.SUMMARY, "children"),
     Input(Extraction.STAMP, "data"),
     Input(Extraction.VIEW, "data"),
+    prevent_initial_call=False,
     errors_in=Extraction.ERROR,
 )
 def describe(stamp: Any, state_data: Any) -> Any:
@@ -198,4 +213,17 @@ def _code(view: ExtractionView, place: str, feature: int | None) -> Any:
         )
         for key, label, text in parts
     ]
-    return section("Copy as code", dmc.Tabs([dmc.TabsList(tabs), *panels], value="python"))
+    body = dmc.Tabs([dmc.TabsList(tabs), *panels], value="python")
+    return section("Copy as code", body, actions=_export(view) if view.is_complete else None)
+
+
+def _export(view: ExtractionView) -> list[Any]:
+    """The table of features as files."""
+    address = f"/api/v1/stores/{quote(view.extraction_id)}/features"
+    return [
+        html.A(
+            [icon("download", 16), f"Features as {label}"], href=f"{address}?format={kind}",
+            className="as-button as-button-quiet", download="",
+        )
+        for kind, label in (("csv", "CSV"), ("arrow", "Arrow"))
+    ]  # fmt: skip

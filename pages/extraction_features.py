@@ -85,6 +85,7 @@ def _choose() -> Any:
     Output(Extraction.FEATURE_BOX, "style"),
     Input(Extraction.STAMP, "data"),
     Input(Extraction.VIEW, "data"),
+    prevent_initial_call=False,
     errors_in=Extraction.FEATURES_ERROR,
 )
 def show_table(stamp: Any, state_data: Any) -> tuple[Any, ...]:
@@ -101,6 +102,8 @@ def show_table(stamp: Any, state_data: Any) -> tuple[Any, ...]:
         return _none(), "", (state.page or 1) == 1, True, {}
     first = 1 + _offset(state)
     place = f"{first:,} to {first - 1 + len(found.items):,} of {found.total:,}"
+    if not is_complete:
+        place += " so far; their values are known once the store is complete"
     tops = _tops(name, found) if is_complete else {}  # while it fills that would take too long
     shown = features_table(found, tops, feature_row, state.feature)
     return shown, place, first == 1, found.next_offset is None, {}
@@ -140,6 +143,7 @@ def _tops(name: str, found: FeaturesPage) -> Mapping[int, list[str]]:
     Input(Extraction.STAMP, "data"),
     Input(Extraction.VIEW, "data"),
     State(Shell.SCHEME, "computedColorScheme"),
+    prevent_initial_call=False,
     errors_in=Extraction.FEATURE_ERROR,
 )
 def show_feature(stamp: Any, state_data: Any, scheme: Any) -> Any:

@@ -140,7 +140,7 @@ def _storing() -> html.Div:
 
 def _group(title: str, fields: list[Any], note: str) -> html.Div:
     heading = html.H3(title, className="as-option-title")
-    grid = dmc.SimpleGrid(fields, cols={"base": 1, "xs": 2, "lg": 4}, spacing="sm")
+    grid = dmc.SimpleGrid(fields, cols={"base": 1, "xs": 2}, spacing="sm")
     return html.Div([heading, grid, _note(note)])
 
 

@@ -8,7 +8,7 @@ import dash_mantine_components as dmc
 from dash import Input, Output, State, dcc, html, set_props
 from dash.exceptions import PreventUpdate
 
-from components.amounts import bytes_text, count_text
+from components.amounts import count_text
 from components.estimates import estimate_panel
 from components.extractions import corpus_href, extraction_href
 from components.feedback import empty_state, loading
@@ -95,10 +95,10 @@ def describe(corpus_id: Any) -> tuple[Any, list[str], list[str]]:
     if corpus is None:
         text = "Add one first: from files, a folder or a dataset."
         return empty_state("No corpus", text, icon_name="corpora"), [], []
-    size = f"{count_text(corpus.n_documents)} documents, {bytes_text(corpus.n_chars)} of text"
+    size = f"{count_text(corpus.n_documents)} documents, {count_text(corpus.n_chars)} characters"
     link = dcc.Link("Look into it", href=corpus_href(corpus.corpus_id))
     columns = [*corpus.metadata]
-    shown = [html.Span(size.replace("bytes", "characters")), html.Span(corpus.origin), link]
+    shown = [html.Span(size), html.Span(corpus.origin), link]
     return html.Div(shown, className="as-offer-facts"), columns, columns
 
 

@@ -60,7 +60,7 @@ def _filters() -> dmc.Group:
     sources = [{"value": source.value, "label": name} for source, name in SOURCES.items()]
     text = dmc.TextInput(
         id=new_filter("text"), label="Name, model or repository", debounce=300, value="",
-        leftSection=icon("search", 16),
+        leftSection=icon("search", 16), style={"flex": "1 1 190px"},
     )  # fmt: skip
     models = sorted({card.info.model_id for card in cards} - {""})
     hooks = sorted({card.info.hook_name for card in cards} - {""})
@@ -75,7 +75,7 @@ def _filters() -> dmc.Group:
 def _choice(name: str, label: str, data: list[dict[str, str]]) -> dmc.Select:
     return dmc.Select(
         id=new_filter(name), label=label, data=data, clearable=True, searchable=True,
-        placeholder="any", clearButtonProps={"aria-label": f"Any {label}"}, w=170,
+        placeholder="any", clearButtonProps={"aria-label": f"Any {label}"}, w=132,
     )  # fmt: skip
 
 
