@@ -125,7 +125,9 @@ class StoreFeaturesQuery(Parameters):
     dead: bool | None = Field(None, description="true: only features that never fire; false: not")
     limit: int = Field(100, ge=1, le=500)
     offset: int = Field(0, ge=0, lt=2**31)
-    format: Literal["json", "arrow"] = Field("json", description="arrow: the whole table")
+    format: Literal["json", "arrow", "csv"] = Field(
+        "json", description="arrow: the whole table; csv: its numbers, without the lists"
+    )
 
     @field_validator("range")
     @classmethod
@@ -135,8 +137,8 @@ class StoreFeaturesQuery(Parameters):
 
     @model_validator(mode="after")
     def _whole_or_page(self) -> Self:
-        if self.format == "arrow" and (given := self.model_fields_set - {"format"}):
-            raise ValueError(f"format=arrow is the whole table: leave out {', '.join(given)}")
+        if self.format != "json" and (given := self.model_fields_set - {"format"}):
+            raise ValueError(f"format={self.format} is the whole table: leave out {', '.join(given)}")
         return self
 
     @property

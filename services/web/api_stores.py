@@ -8,10 +8,11 @@ from typing import Any
 from flask import Response
 from flask_openapi3 import APIBlueprint, Tag
 
+from services.store.features import SCALARS
 from services.stores import requests
 from services.web import store_schemas as schemas
 from services.web.answers import ERRORS
-from services.web.arrow_answers import ARROW, arrow_response
+from services.web.arrow_answers import ARROW, arrow_response, csv_response
 from services.web.errors import json_response
 from services.web.parameters import (
     NoParameters,
@@ -53,6 +54,9 @@ def features(path: StorePath, query: requests.StoreFeaturesQuery) -> Response:
     if query.format == "arrow":
         stream = state().container.stores.features_stream(path.store_id)
         return arrow_response(stream, f"{path.store_id}-features")
+    if query.format == "csv":
+        stream = state().container.stores.features_stream(path.store_id)
+        return csv_response(stream, SCALARS, f"{path.store_id}-features")
     return json_response(asdict(state().container.stores.features(path.store_id, query)))
 
 
