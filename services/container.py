@@ -8,6 +8,8 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
+from services.corpus.service import Corpora
+from services.corpus.store import CorpusStore
 from services.database import open_database
 from services.decoder.service import Decoders
 from services.demo import ARTEFACTS
@@ -69,6 +71,9 @@ class Container:
         self.job_kinds = Kinds()
         self.jobs = _jobs(settings, TableQueue(self._database), self.job_kinds, self._worker)
         self.stores = Stores(settings.effective_stores_url)
+        kept_corpora = CorpusStore(self._database)
+        self.corpora = Corpora(settings, kept_corpora, self.jobs, any_folder=any_folder)
+        self.job_kinds.add(self.corpora.kind)
         self.registry = Registry(
             Parts(
                 settings,

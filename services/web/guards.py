@@ -2,9 +2,9 @@
 
 In this order: the Host header names this server (DNS rebinding), the caller is known (when a
 token is set), no foreign page sends on a user's behalf (CSRF), the body is JSON of bounded size
-and depth. Nothing here trusts `X-Forwarded-*`, the raw path or the body to decide who somebody
-is, and there are no CORS headers at all. Not covered: guessing the token by brute force (it has
-at least 16 characters), and encryption (put a TLS proxy in front).
+and depth, or the file of an upload. Nothing here trusts `X-Forwarded-*`, the raw path or the body
+to decide who somebody is, and there are no CORS headers at all. Not covered: guessing the token by
+brute force (it has at least 16 characters), and encryption (put a TLS proxy in front).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, request
 from flask.json.provider import DefaultJSONProvider
+from werkzeug.datastructures import Authorization
 from werkzeug.exceptions import UnsupportedMediaType
 
 from services.errors import Forbidden, InvalidArgument, Unauthenticated
@@ -26,6 +27,7 @@ from services.web.state import state
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_FETCHES = frozenset({"same-origin", "none"})
 _MIN_BODY_LIMIT = 2 * 1024 * 1024
+_UPLOAD = "corpora.upload"  # the one endpoint that takes a file, and reads it piece by piece
 
 
 class StrictJSON(DefaultJSONProvider):
@@ -53,7 +55,10 @@ def check_request() -> None:
     _check_credentials(settings)
     if request.method not in _SAFE_METHODS:
         check_origin()
-        _check_body()
+        if request.endpoint == _UPLOAD:
+            _let_in()
+        else:
+            _check_body()
     if is_api():
         _check_parameters()
     elif dash_requests.is_callback():
@@ -94,22 +99,33 @@ def check_origin() -> None:
 
 
 def _check_credentials(settings: Settings) -> None:
-    if settings.auth_token is None:
-        return
-    secret = settings.auth_token.get_secret_value().encode()
-    if not hmac.compare_digest(_offered_secret(), secret):
+    if not is_known(request.authorization, settings):
         raise Unauthenticated(
             "this server wants its token: 'Authorization: Bearer <token>', or the token as "
             "password of HTTP Basic with any user name"
         )
 
 
-def _offered_secret() -> bytes:
-    given = request.authorization
+def is_known(given: Authorization | None, settings: Settings) -> bool:
+    """Whether these credentials are the server's, or it asks for none."""
+    if settings.auth_token is None:
+        return True
+    secret = settings.auth_token.get_secret_value().encode()
+    return hmac.compare_digest(_offered_secret(given), secret)
+
+
+def _offered_secret(given: Authorization | None) -> bytes:
     if given is None:
         return b""
     offered = given.token if given.type == "bearer" else given.password
     return (offered or "").encode("utf-8", "replace")
+
+
+def _let_in() -> None:
+    """A file is checked while it is read; its type is one that no form of a page can send."""
+    if request.mimetype != "application/octet-stream":
+        raise UnsupportedMediaType("send the file as Content-Type: application/octet-stream")
+    request.max_content_length = 2**62
 
 
 def _check_body() -> None:

@@ -13,6 +13,7 @@ from flask import Flask
 
 from services.errors import Unavailable
 from services.settings import Settings
+from services.web.bodies import channel_for
 from services.web.guards import body_limit
 from services.web.state import SERVER_THREADS, WebState, state_of
 
@@ -44,6 +45,7 @@ def serve(app_server: Flask, settings: Settings) -> None:
         max_request_body_size=8 * body_limit(settings),
         ident="actiscope",
     )
+    server.channel_class = channel_for(settings)
     _stop_on_signals(state)
     print(f"Actiscope listens on {settings.base_url}", file=sys.stderr, flush=True)
     try:

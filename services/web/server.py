@@ -15,6 +15,8 @@ from services.errors import NotFound
 from services.settings import Settings
 from services.validation import invalid
 from services.web import (
+    api_corpora,
+    api_decoder,
     api_features,
     api_jobs,
     api_models,
@@ -75,7 +77,18 @@ def install(server: Flask, container: Container, csp_hashes: Callable[[], list[s
     )
 
 
-_APIS = (api_runs, api_features, api_models, api_saes, api_tasks, api_jobs, api_stores, api_system)
+_APIS = (
+    api_decoder,
+    api_runs,
+    api_features,
+    api_models,
+    api_saes,
+    api_tasks,
+    api_jobs,
+    api_corpora,
+    api_stores,
+    api_system,
+)
 
 _DESCRIPTION = (
     "Which SAE features fire while a language model reads and writes. Every error has one shape: "
