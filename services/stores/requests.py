@@ -138,7 +138,9 @@ class StoreFeaturesQuery(Parameters):
     @model_validator(mode="after")
     def _whole_or_page(self) -> Self:
         if self.format != "json" and (given := self.model_fields_set - {"format"}):
-            raise ValueError(f"format={self.format} is the whole table: leave out {', '.join(given)}")
+            raise ValueError(
+                f"format={self.format} is the whole table: leave out {', '.join(given)}"
+            )
         return self
 
     @property
