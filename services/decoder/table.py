@@ -67,6 +67,11 @@ class DecoderTable:
         """What it was computed from."""
         return self.made.info
 
+    @property
+    def schema(self) -> pa.Schema:
+        """The file's, with what it was made from as metadata."""
+        return schema_for(self.made)
+
     def feature(self, feature_id: int) -> DecoderFeature:
         """One feature's row. Raises `NotFound` where there is no such feature."""
         if not 0 <= feature_id < self.info.d_sae:
@@ -75,8 +80,12 @@ class DecoderTable:
                 f"{self.info.d_sae - 1}",
                 feature_id=feature_id,
             )
-        (row,) = next(self.batches(feature_id, 1)).to_pylist()
-        return _feature(self.info, row)
+        return self.features(feature_id, 1)[0]
+
+    def features(self, start: int, n: int) -> list[DecoderFeature]:
+        """Those from `start` on, at most `n`."""
+        rows = (row for batch in self.batches(start, n) for row in batch.to_pylist())
+        return [_feature(self.info, row) for row in rows]
 
     def table(self) -> pa.Table:
         """All rows."""

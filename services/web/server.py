@@ -78,11 +78,11 @@ def install(server: Flask, container: Container, csp_hashes: Callable[[], list[s
 
 
 _APIS = (
-    api_decoder,
     api_runs,
     api_features,
     api_models,
     api_saes,
+    api_decoder,
     api_tasks,
     api_jobs,
     api_corpora,
