@@ -7,8 +7,14 @@ from dash import Dash
 
 from components.shell import NavItem
 from pages import (
+    add_corpus,
     add_places,
     add_sae,
+    corpora,
+    corpus,
+    corpus_actions,
+    corpus_documents,
+    corpus_tokens,
     entry_actions,
     follow,
     health,
@@ -31,12 +37,15 @@ NAV = (
     NavItem("Runs", "/runs", "runs"),
     NavItem("SAEs", "/saes", "saes", also=("/sae",)),
     NavItem("Models", "/models", "models"),
+    NavItem("Corpora", "/corpora", "corpora", also=("/corpus",)),
     NavItem("Jobs", "/jobs", "jobs", also=("/job",)),
     NavItem("Health", "/health", "health"),
 )
 
+_PLAYGROUND = (playground, panel_callbacks, follow, run, runs)
 _REGISTRY = (saes, sae, add_sae, add_places, models, entry_actions, task_panel)
 _JOBS = (jobs, job, job_panel)
+_CORPORA = (corpora, corpus, corpus_documents, corpus_tokens, corpus_actions, add_corpus)
 
 
 def install(app: Dash) -> None:
@@ -49,11 +58,14 @@ def install(app: Dash) -> None:
     _page("sae", sae.layout, sae.title, path=sae.PATH)
     _page("add_sae", add_sae.layout, "Add SAE", path=add_sae.PATH)
     _page("models", models.layout, "Models", path=models.PATH)
+    _page("corpora", corpora.layout, "Corpora", path=corpora.PATH)
+    _page("corpus", corpus.layout, "Corpus", path=corpus.PATH)
+    _page("add_corpus", add_corpus.layout, "Add corpus", path=add_corpus.PATH)
     _page("jobs", jobs.layout, "Jobs", path=jobs.PATH)
     _page("job", job.layout, "Job", path=job.PATH)
     _page("health", health.layout, "Health", path="/health")
     _page("not_found_404", not_found_404.layout, "Page not found", path="/404")
-    for module in (playground, panel_callbacks, follow, run, runs, health, *_REGISTRY, *_JOBS):
+    for module in (*_PLAYGROUND, health, *_REGISTRY, *_CORPORA, *_JOBS):
         module.callbacks.install(app)
 
 
