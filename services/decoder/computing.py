@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 ROWS = 1024  # features that are computed together, and a row group of the file
 _BLOCK = 2**25  # numbers of a product
 _COPIED = 2**26  # numbers of the matrix that are turned into float32 for it
-_CPU_WORK = 2e10  # multiplications in a piece; an accelerator does a piece of any size in time
+_CPU_WORK = 1e10  # multiplications in a piece; an accelerator does a piece of any size in time
 
 
 class LogitWeights(NamedTuple):
