@@ -148,7 +148,7 @@ def _write_licences(out: Path) -> None:
     (out / "NOTICE").write_text(NOTICE, encoding="utf-8")
 
 
-NOTICE: Final = """Embedded demo of Actiscope: language model, tokenizer and sparse autoencoders.
+NOTICE: Final = """Embedded demo of Actiscope: language model, tokenizer, sparse autoencoders and a corpus.
 
 The weights were trained by the recipe in services/demo on
   1. sources and help topics of the Python standard library,
@@ -159,6 +159,10 @@ The weights were trained by the recipe in services/demo on
      text it has read; such fragments stay under that agreement. Changes made
      to the text: white space cleaned, split into tokens.
   2. text written by the generator in services/demo (Apache-2.0).
+
+The corpus in corpora/demo holds 12 documents of the first kind in full, under the
+same agreement (those whose column is_generated is false), with the same changes to
+their white space; all others are of the second kind.
 """
 
 
