@@ -14,6 +14,10 @@ from services.database import open_database
 from services.decoder.service import Decoders
 from services.demo import ARTEFACTS
 from services.errors import ActiscopeError, Unavailable
+from services.extraction.kind import EXTRACT
+from services.extraction.parts import Parts as ExtractionParts
+from services.extraction.service import Extractions
+from services.extraction.store import ExtractionStore
 from services.health import check_health, look_at_database
 from services.jobs.kinds import Kinds
 from services.jobs.runner import Runner
@@ -40,7 +44,6 @@ from services.types import Health, ModelInfo
 log = logging.getLogger(__name__)
 
 DEMO_MODEL = "actiscope-demo"
-EXTRACT = "extract"  # the kind of job
 
 
 class Container:
@@ -73,7 +76,6 @@ class Container:
         self.stores = Stores(settings.effective_stores_url)
         kept_corpora = CorpusStore(self._database)
         self.corpora = Corpora(settings, kept_corpora, self.jobs, any_folder=any_folder)
-        self.job_kinds.add(self.corpora.kind)
         self.registry = Registry(
             Parts(
                 settings,
@@ -88,6 +90,22 @@ class Container:
                 any_folder=any_folder,
             )
         )
+        self.extractions = Extractions(
+            ExtractionParts(
+                rows=ExtractionStore(self._database),
+                jobs=self.jobs,
+                catalogue=self._catalogue,
+                index=index,
+                corpora=self.corpora,
+                stores=self.stores,
+                residents=self._residents,
+                worker=self._worker,
+                decoders=self.decoders,
+                report=lambda sae_id: index.known().reports.get(sae_id),
+            )
+        )
+        for kind in (self.corpora.kind, self.extractions.kind):
+            self.job_kinds.add(kind)
         self.health = partial(
             check_health,
             settings.home,

@@ -38,6 +38,7 @@ class ExtractionOptions(Query):
         None, description="columns of the corpus kept in the store; default: all"
     )
     precision: Literal["auto", "float16", "float32"] = "auto"
+    allow_broken: bool = Field(False, description="also with SAEs that a preflight found broken")
 
 
 class StartExtraction(ExtractionOptions):

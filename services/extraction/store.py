@@ -33,8 +33,11 @@ class ExtractionStore:
 
     @staticmethod
     def add(extractions: Sequence[NewExtraction]) -> Write:
-        """Keeps new extractions; those that have a row stay as they are."""
-        return lambda session: ExtractionRepository(session).insert(extractions)
+        """Keeps new extractions; those that have a row stay as they are.
+
+        It raises Conflict when an id belongs to another job's extraction.
+        """
+        return lambda session: _add(ExtractionRepository(session), extractions)
 
     @staticmethod
     def keep(extraction_id: str, live: ExtractionLive) -> Write:
@@ -64,16 +67,8 @@ class ExtractionStore:
         Raises:
             Conflict: the id belongs to another job's extraction.
         """
-        with self._write() as rows:
-            rows.insert(extractions)
-            for extraction in extractions:
-                known = rows.get(extraction.extraction_id)
-                if known is not None and known.job_id != extraction.job_id:
-                    raise Conflict(
-                        f"extraction {extraction.extraction_id} belongs to job {known.job_id}: "
-                        "start a new one, which gets an id of its own",
-                        extraction_id=extraction.extraction_id,
-                    )
+        with self._database.write() as session:
+            self.add(extractions)(session)
 
     def get(self, extraction_id: str) -> ExtractionView:
         """The extraction.
@@ -92,6 +87,11 @@ class ExtractionStore:
                 extraction_id=extraction_id[:200],
             )
         return view_of(record)
+
+    def exists(self, extraction_id: str) -> bool:
+        """Whether there is such an extraction."""
+        with self._read() as rows:
+            return rows.get(extraction_id) is not None
 
     def page(self, query: ExtractionQuery) -> ExtractionPage:
         """One page of extractions, newest first."""
@@ -126,6 +126,18 @@ class ExtractionStore:
     def _write(self) -> Iterator[ExtractionRepository]:
         with self._database.write() as session:
             yield ExtractionRepository(session)
+
+
+def _add(rows: ExtractionRepository, extractions: Sequence[NewExtraction]) -> None:
+    rows.insert(extractions)
+    for extraction in extractions:
+        known = rows.get(extraction.extraction_id)
+        if known is not None and known.job_id != extraction.job_id:
+            raise Conflict(
+                f"extraction {extraction.extraction_id} belongs to job {known.job_id}: start a "
+                "new one, which gets an id of its own",
+                extraction_id=extraction.extraction_id,
+            )
 
 
 def _cursor_of(view: ExtractionView) -> str:

@@ -105,7 +105,7 @@ def _from_pretrained(entry: ModelEntry, dtype: torch.dtype) -> tuple[Any, Any]:
 
     logging.disable_progress_bar()
     logging.set_verbosity_error()
-    tokenizer = _tokenizer(entry)
+    tokenizer = load_tokenizer(entry)
     with _typed(entry):
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             entry.path,
@@ -120,7 +120,12 @@ def _from_pretrained(entry: ModelEntry, dtype: torch.dtype) -> tuple[Any, Any]:
     return tokenizer, model
 
 
-def _tokenizer(entry: ModelEntry) -> Any:
+def load_tokenizer(entry: ModelEntry) -> Any:
+    """The model's tokenizer, without its weights.
+
+    Raises:
+        Unsupported: there is none that can be used.
+    """
     from transformers import AutoTokenizer
 
     try:

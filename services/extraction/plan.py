@@ -1,0 +1,147 @@
+"""What an extraction does, decided once: files and numbers follow from it, the corpus and weights.
+
+A resumed extraction computes the same batches, since the plan is kept with the job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from services.corpus.packing import Cut, Policy
+from services.errors import InvalidArgument
+from services.extraction.requests import ExtractionOptions
+from services.sae.preflight.stated import read_stated
+from services.store.spec import Layout, Precision
+
+if TYPE_CHECKING:
+    from services.lm.language_model import LanguageModel
+    from services.sae.catalogue import SaeEntry
+
+LONGEST = 512  # tokens per window where nobody asks for more
+_POOL_BATCHES = 8  # sorted by length together: the rest of padding is a few per cent
+_PIECE_FLOPS = {"cpu": 1e11, "mps": 1e12, "cuda": 4e13}  # about a second of the slowest usual one
+_BATCH_TOKENS = {"cpu": 4096, "mps": 16_384, "cuda": 65_536}  # more gains nothing
+_PART_BATCHES = 48  # about a minute of work, which a crash can cost
+_PART_LEAST = 2**12
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The options of an extraction, resolved; JSON values only."""
+
+    context: int
+    stride: int
+    policy: Policy
+    bos_id: int | None
+    skip_bos: bool
+    skip_special: bool
+    max_tokens: int | None
+    sample_seed: int | None
+    batch_tokens: int  # padded tokens per forward pass
+    part_tokens: int  # tokens per part of the stores
+    metadata: Mapping[str, str]
+    precision: Precision
+    device: str
+    dtype: str
+
+    @property
+    def cut(self) -> Cut:
+        """How documents become windows."""
+        return Cut(self.context, self.stride, self.bos_id, self.policy)
+
+    @property
+    def pool_tokens(self) -> int:
+        """Tokens of windows that are sorted by length together."""
+        return _POOL_BATCHES * self.batch_tokens
+
+    @property
+    def layout(self) -> Layout:
+        """Sizes of the stores' files."""
+        return Layout(part_tokens=self.part_tokens)
+
+    def as_json(self) -> dict[str, Any]:
+        """The plan as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Plan:
+        """The plan that `as_json` gave."""
+        return cls(**values)
+
+
+def resolve(
+    options: ExtractionOptions,
+    lm: LanguageModel,
+    saes: Sequence[SaeEntry],
+    columns: Mapping[str, str],
+) -> Plan:
+    """The plan of an extraction with these SAEs of a corpus with these metadata columns.
+
+    Raises:
+        InvalidArgument: an option does not fit the model, the SAEs or the corpus.
+    """
+    packing, bos_id = options.packing, _bos_id(options, lm, saes)
+    context = packing.context or _context(lm, saes)
+    if context > lm.n_ctx:
+        raise InvalidArgument(
+            f"a context of {context} tokens; {lm.info.model_id} reads {lm.n_ctx}", field="context"
+        )
+    batch_tokens = options.batch_tokens or _batch_tokens(lm)
+    return Plan(
+        context=context,
+        stride=packing.stride or max(context // 2, 1),
+        policy=packing.policy,
+        bos_id=bos_id,
+        skip_bos="bos" in options.skip,
+        skip_special="special" in options.skip,
+        max_tokens=options.max_tokens,
+        sample_seed=options.sample_seed if options.max_tokens else None,
+        batch_tokens=max(batch_tokens, context),
+        part_tokens=min(max(_PART_BATCHES * batch_tokens, _PART_LEAST), Layout().part_tokens),
+        metadata=_columns(options, columns),
+        precision=options.precision,
+        device=str(lm.device),
+        dtype=str(lm.dtype).removeprefix("torch."),
+    )
+
+
+def _context(lm: LanguageModel, saes: Sequence[SaeEntry]) -> int:
+    trained = (read_stated(sae, {}).context_size for sae in saes)
+    return min([LONGEST, lm.n_ctx, *(size for size in trained if size is not None and size > 1)])
+
+
+def _bos_id(options: ExtractionOptions, lm: LanguageModel, saes: Sequence[SaeEntry]) -> int | None:
+    wanted, bos_id = options.packing.bos, lm.tokenizer.bos_token_id
+    if wanted == "always" and bos_id is None:
+        raise InvalidArgument(f"the tokenizer of {lm.info.model_id} has no BOS", field="bos")
+    if wanted != "auto":
+        return bos_id if wanted == "always" else None
+    says = {sae.info.sae_id: read_stated(sae, {}).prepend_bos for sae in saes}
+    if len(set(says.values())) > 1:
+        without = ", ".join(sae_id for sae_id, bos in says.items() if not bos)
+        raise InvalidArgument(
+            f"{without} read texts without BOS, the other SAEs with it: say which (bos always or "
+            "never), or extract them apart",
+            field="bos",
+        )
+    return bos_id if all(says.values()) else None
+
+
+def _batch_tokens(lm: LanguageModel) -> int:
+    """As many as take about a second, so that runs wait no longer; memory is bounded by it, too."""
+    kind = lm.device.type if lm.device.type in _PIECE_FLOPS else "cpu"
+    affordable = _PIECE_FLOPS[kind] / (2 * max(lm.info.n_params or 1, 1))
+    return int(min(max(affordable, 256), _BATCH_TOKENS[kind]))
+
+
+def _columns(options: ExtractionOptions, columns: Mapping[str, str]) -> dict[str, str]:
+    names = list(columns) if options.metadata is None else list(options.metadata)
+    for name in names:
+        if name not in columns:
+            raise InvalidArgument(
+                f"the corpus has no column {name!r}; there are: {', '.join(columns) or 'none'}",
+                field="metadata",
+            )
+    return {name: columns[name] for name in names}
