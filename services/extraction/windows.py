@@ -1,0 +1,143 @@
+"""A corpus as windows of tokens, pool by pool: the same ones from whatever place one goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from services.corpus.packing import Cut, Window, n_left_out, windows
+from services.extraction.plan import Plan
+from services.types import CorpusDocument
+
+if TYPE_CHECKING:
+    from services.corpus.reading import Corpus
+
+_CHARS_AT_ONCE = 2**20  # given to the tokenizer, which works on several documents in parallel
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a pool begins. JSON values."""
+
+    position: int = 0  # tokens stored before
+    document: int = 0  # its first window is of this document of the corpus
+    window: int = 0  # and this one of its windows
+    n_left_out: int = 0  # tokens so far that lie beyond the only window of their document
+    n_empty: int = 0  # documents so far without tokens
+
+    def as_json(self) -> list[int]:
+        """The place as JSON values."""
+        return list(astuple(self))
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A window, and what of it is stored: `stored` tokens from the first new one on."""
+
+    window: Window
+    stored: int
+    begins: CorpusDocument | None  # the document, where this is its first window
+
+    @property
+    def first(self) -> int:
+        """The first new token, within the window."""
+        return len(self.window.token_ids) - self.window.kept
+
+    @property
+    def token_ids(self) -> tuple[int, ...]:
+        """What is stored."""
+        return self.window.token_ids[self.first : self.first + self.stored]
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Windows that are sorted into batches together, in the order of the corpus."""
+
+    place: Place
+    items: tuple[Item, ...]
+    after: Place
+
+    @property
+    def n_tokens(self) -> int:
+        """Tokens that are stored of it."""
+        return self.after.position - self.place.position
+
+
+class WindowReader:
+    """Reads the documents of a corpus (those of `chosen`) as windows, after a plan."""
+
+    def __init__(
+        self, corpus: Corpus, tokenizer: Any, plan: Plan, chosen: np.ndarray | None = None
+    ) -> None:
+        self._corpus, self._tokenizer = corpus, tokenizer
+        self._plan, self._cut, self._chosen = plan, plan.cut, chosen
+
+    def pools(self, place: Place) -> Iterator[Pool]:
+        """The pools from the one that begins at `place` on."""
+        begin, items, size = place, list[Item](), 0
+        for item, after in self._items(place):
+            items.append(item)
+            size += len(item.window.token_ids)
+            if size >= self._plan.pool_tokens:
+                yield Pool(begin, tuple(items), after)
+                begin, items, size = after, [], 0
+            last = after
+        if items:
+            yield Pool(begin, tuple(items), last)
+
+    def _items(self, place: Place) -> Iterator[tuple[Item, Place]]:
+        """Each window with the place after it."""
+        limit, at = self._plan.max_tokens, place
+        for document, ids in self._documents(place.document):
+            if limit is not None and at.position >= limit:
+                return
+            if not ids:
+                at = replace(at, document=document.number + 1, window=0, n_empty=at.n_empty + 1)
+                continue
+            last = None
+            for number, window in enumerate(windows(ids, self._cut)):
+                if document.number == place.document and number < place.window:
+                    continue
+                if last is not None:
+                    yield last
+                stored = window.kept if limit is None else min(window.kept, limit - at.position)
+                at = replace(
+                    at, document=document.number, window=number + 1, position=at.position + stored
+                )
+                last = Item(window, stored, None if number else document), at
+                if at.position == limit:
+                    break
+            if last is not None:
+                beyond = at.n_left_out + n_left_out(len(ids), self._cut)
+                at = replace(at, document=document.number + 1, window=0, n_left_out=beyond)
+                yield last[0], at
+
+    def _documents(self, start: int) -> Iterator[tuple[CorpusDocument, Sequence[int]]]:
+        """The documents with their token ids, without BOS."""
+        waiting, chars = list[CorpusDocument](), 0
+        for document in self._corpus.documents(start, chosen=self._chosen):
+            waiting.append(document)
+            chars += len(document.text)
+            if chars >= _CHARS_AT_ONCE:
+                yield from self._tokenised(waiting)
+                waiting, chars = [], 0
+        yield from self._tokenised(waiting)
+
+    def _tokenised(
+        self, documents: Sequence[CorpusDocument]
+    ) -> Iterator[tuple[CorpusDocument, Sequence[int]]]:
+        texts = [document.text for document in documents]
+        return zip(documents, token_ids(self._tokenizer, texts, self._cut), strict=True)
+
+
+def token_ids(tokenizer: Any, texts: Sequence[str], cut: Cut) -> list[list[int]]:
+    """The tokens of each text as `tokenizer(text)` reads it, special ones that it spells included,
+    but without those that the tokenizer adds. A BOS that the text spells itself is not doubled.
+    """
+    if not texts:
+        return []
+    rows = tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
+    return [ids[1:] if cut.head and ids[:1] == [*cut.head] else ids for ids in rows]
