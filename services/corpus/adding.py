@@ -21,7 +21,7 @@ from services.corpus.naming import name_of_file
 from services.corpus.requests import AddCorpus, AddCorpusParams, SourceRequest
 from services.corpus.settling import About, make_corpus
 from services.corpus.sources.datasets_hub import DatasetSource
-from services.corpus.sources.files import open_files
+from services.corpus.sources.files import FileSource, open_files
 from services.corpus.sources.pieces import Source
 from services.corpus.sources.text import Separator
 from services.corpus.uploads import Uploads
@@ -64,6 +64,9 @@ def add_corpus(job: AddingJob, params: AddCorpusParams, tools: Tools) -> dict[st
         return dict(job.checkpoint)
     request = params.request
     source, kind = open_source(request, tools)
+    if isinstance(source, FileSource) and source.others:
+        some = ", ".join(source.others[:10])
+        job.log(f"{len(source.others):,} files are of no such format: {some}"[:1000], "warning")
     about = About(_name(request, source), kind, storable(source.origin)[:1000])
     with _staging(tools.settings.home / FOLDER, job.job_id) as stage:
         manifest = make_corpus(source, request, about, stage, job)

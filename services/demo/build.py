@@ -148,7 +148,7 @@ def _write_licences(out: Path) -> None:
     (out / "NOTICE").write_text(NOTICE, encoding="utf-8")
 
 
-NOTICE: Final = """Embedded demo of Actiscope: language model, tokenizer, sparse autoencoders and a corpus.
+NOTICE: Final = """Embedded demo of Actiscope: language model, tokenizer, autoencoders and a corpus.
 
 The weights were trained by the recipe in services/demo on
   1. sources and help topics of the Python standard library,

@@ -38,6 +38,7 @@ class FileSource:
     ) -> None:
         self.name, self.format, self.files = name, format, files
         self.origin = name
+        self.others: list[str] = []  # files of a folder that are of no such format
         self._separator = separator
 
     @property
@@ -114,20 +115,28 @@ def _open_folder(
             f"{place.name} holds the splits of a saved dataset: name one of them ({splits[:500]})"
         )
     if (place / _STATE).is_file() and (place / "dataset_info.json").is_file():
-        paths, found = _saved(place), "dataset"
+        there, paths, found = [], _saved(place), "dataset"
     else:
-        paths, found = _one_format(place, format)
+        there = _files_of(place)
+        paths, found = _one_format(place, there, format)
     check(paths)
     files = [SourceFile(path, path.relative_to(place).as_posix()) for path in paths]
-    return FileSource(place.name, found, files, separator)
+    source = FileSource(place.name, found, files, separator)
+    taken = set(paths)
+    source.others = [p.relative_to(place).as_posix() for p in there if p not in taken]
+    return source
 
 
-def _one_format(place: Path, format: FileFormat) -> tuple[list[Path], str]:
-    """The files of a folder and below, hidden ones left out."""
-    there = sorted(
+def _files_of(place: Path) -> list[Path]:
+    """The files of a folder and below, hidden ones left out, by name."""
+    return sorted(
         (path for path in place.rglob("*") if _is_shown(path, place) and path.is_file()),
         key=lambda path: path.relative_to(place).as_posix(),
     )
+
+
+def _one_format(place: Path, there: list[Path], format: FileFormat) -> tuple[list[Path], str]:
+    """Those files that are of the format, or of the only one that there is."""
     known = {path: kind for path in there if (kind := _by_name(path)) is not None}
     kinds = Counter(known.values())
     if format != "auto":

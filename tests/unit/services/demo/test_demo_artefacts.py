@@ -80,6 +80,8 @@ def test_weights_are_safetensors_only() -> None:
     assert {path.suffix for path in files()} <= {
         ".safetensors",
         ".json",
+        ".jsonl",
+        ".parquet",
         ".jinja",
         ".md",
         ".txt",
