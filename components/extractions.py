@@ -10,6 +10,7 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 
 from components.amounts import bytes_text, count_text, number_text, seconds_text, share_text
+from components.corpora import corpus_href
 from components.entries import SOURCES, model_href, sae_href
 from components.feedback import copyable, empty_state, error_alert
 from components.icons import icon
@@ -35,11 +36,6 @@ def extraction_href(extraction_id: str, **more: str) -> str:
 def new_href(**chosen: str) -> str:
     """Where an extraction is started, with the SAE and the corpus chosen."""
     return f"{NEW}?{urlencode(chosen, quote_via=quote)}" if chosen else NEW
-
-
-def corpus_href(corpus_id: str) -> str:
-    """Where a corpus is shown."""
-    return f"/corpora?{urlencode({'id': corpus_id}, quote_via=quote)}"
 
 
 def new_button(text: str = "Start a new extraction", **chosen: str) -> Any:

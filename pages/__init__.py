@@ -16,14 +16,20 @@ from pages import (
     corpus_documents,
     corpus_tokens,
     entry_actions,
+    extraction,
+    extraction_actions,
+    extraction_features,
+    extractions,
     follow,
     health,
     job,
     job_panel,
     jobs,
     models,
+    new_extraction,
     not_found_404,
     panel_callbacks,
+    pick_saes,
     playground,
     run,
     runs,
@@ -38,6 +44,7 @@ NAV = (
     NavItem("SAEs", "/saes", "saes", also=("/sae",)),
     NavItem("Models", "/models", "models"),
     NavItem("Corpora", "/corpora", "corpora", also=("/corpus",)),
+    NavItem("Extractions", "/extractions", "extractions", also=("/extraction",)),
     NavItem("Jobs", "/jobs", "jobs", also=("/job",)),
     NavItem("Health", "/health", "health"),
 )
@@ -46,6 +53,9 @@ _PLAYGROUND = (playground, panel_callbacks, follow, run, runs)
 _REGISTRY = (saes, sae, add_sae, add_places, models, entry_actions, task_panel)
 _JOBS = (jobs, job, job_panel)
 _CORPORA = (corpora, corpus, corpus_documents, corpus_tokens, corpus_actions, add_corpus)
+_EXTRACTIONS = (
+    extractions, extraction, extraction_actions, extraction_features, new_extraction, pick_saes,
+)  # fmt: skip
 
 
 def install(app: Dash) -> None:
@@ -61,11 +71,14 @@ def install(app: Dash) -> None:
     _page("corpora", corpora.layout, "Corpora", path=corpora.PATH)
     _page("corpus", corpus.layout, "Corpus", path=corpus.PATH)
     _page("add_corpus", add_corpus.layout, "Add corpus", path=add_corpus.PATH)
+    _page("extractions", extractions.layout, "Extractions", path=extractions.PATH)
+    _page("extraction", extraction.layout, extraction.title, path=extraction.PATH)
+    _page("new_extraction", new_extraction.layout, "New extraction", path=new_extraction.PATH)
     _page("jobs", jobs.layout, "Jobs", path=jobs.PATH)
     _page("job", job.layout, "Job", path=job.PATH)
     _page("health", health.layout, "Health", path="/health")
     _page("not_found_404", not_found_404.layout, "Page not found", path="/404")
-    for module in (*_PLAYGROUND, health, *_REGISTRY, *_CORPORA, *_JOBS):
+    for module in (*_PLAYGROUND, health, *_REGISTRY, *_CORPORA, *_EXTRACTIONS, *_JOBS):
         module.callbacks.install(app)
 
 

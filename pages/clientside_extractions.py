@@ -79,6 +79,14 @@ MIRROR_CHOICE: Final = """
 """
 """Writes the chosen SAEs and the corpus into the address."""
 
+ASK_AGAIN: Final = """
+(tick, asked, heard) => {
+  const waits = Number.isInteger(asked) && asked !== heard && tick >= asked && tick - asked < 20;
+  return waits ? window.dash_clientside.no_update : tick;
+}
+"""
+"""The tick, unless the server still owes an answer: a later question would make it void."""
+
 CHOOSE_FEATURE: Final = """
 (rows, values, back, next, close, ids, view) => {
   const {no_update, callback_context: {triggered_id, inputs_list}} = window.dash_clientside;

@@ -25,6 +25,7 @@ from components.ids import Shell
 from components.jobs import job_href, job_progress, status_badge
 from components.shell import page, section
 from components.theme import Scheme
+from pages import clientside_extractions as browser
 from pages import extraction_actions
 from pages.callbacks import CallbackSet
 from pages.context import services
@@ -42,6 +43,7 @@ PATH = "/extraction"
 _LOOK_MS = 1000
 _HIDDEN = {"display": "none"}
 _CODE = "extraction-code"
+_STORES = (Extraction.SINK, Extraction.STAMP, Extraction.ASKED, Extraction.HEARD)
 
 
 def layout(**query: Any) -> html.Div:
@@ -51,13 +53,14 @@ def layout(**query: Any) -> html.Div:
     body = [
         dcc.Store(id=Extraction.ID, data=name),
         dcc.Store(id=Extraction.VIEW, data=state.as_data()),
-        *(dcc.Store(id=i) for i in (Extraction.SINK, Extraction.STAMP)),
+        *(dcc.Store(id=i) for i in _STORES),
         dcc.Interval(id=Extraction.TICK, interval=_LOOK_MS, disabled=name is None),
         *extraction_actions.dialog(),
         html.Div(id=Extraction.ERROR),
         dmc.Stack(_nothing() if name is None else loading(), id=Extraction.HEAD),
         html.Div(_figures(), id=Extraction.FIGURES, className="as-columns", style=_HIDDEN),
         feature_section(state),
+        html.Div(id=Extraction.SUMMARY_ERROR),
         dmc.Stack(id=Extraction.SUMMARY),
     ]
     return page(_heading(name), body, actions=[dcc.Link("All extractions", href="/extractions")])
@@ -105,19 +108,20 @@ def _figures() -> list[Any]:
     Output(Extraction.SPEED, "figure"),
     Output(Extraction.DENSITY, "figure"),
     Output(Extraction.L0, "figure"),
+    Output(Extraction.HEARD, "data"),
     Input(Extraction.ID, "data"),
-    Input(Extraction.TICK, "n_intervals"),
+    Input(Extraction.ASKED, "data"),
     Input(Act.CHANGED, "data"),
     State(Extraction.STAMP, "data"),
     State(Shell.SCHEME, "computedColorScheme"),
     prevent_initial_call=False,
     errors_in=Extraction.ERROR,
 )
-def follow(named: Any, _ticks: Any, _changed: Any, stamp: Any, scheme: Any) -> tuple[Any, ...]:
+def follow(named: Any, tick: Any, _changed: Any, stamp: Any, scheme: Any) -> tuple[Any, ...]:
     """Where it stands now."""
     name = ExtractionName.parse({"id": named}).id
     if name is None:
-        return _nothing(), True, None, _HIDDEN, *[no_update] * 3
+        return _nothing(), True, None, _HIDDEN, *[no_update] * 4
     try:
         view = services().extractions.get(name)
     except NotFound:  # never was, or is removed: the error says so
@@ -131,7 +135,7 @@ def follow(named: Any, _ticks: Any, _changed: Any, stamp: Any, scheme: Any) -> t
     drawn = [draw(view.live, theme) for draw in (speed_figure, density_figure, l0_figure)]
     shown = {} if view.live.n_tokens else _HIDDEN
     new = no_update if now == stamp else now
-    return _head(view), view.status.is_final, new, shown, *drawn
+    return _head(view), view.status.is_final, new, shown, *drawn, tick
 
 
 def _stamp(view: ExtractionView) -> dict[str, Any]:
@@ -167,7 +171,7 @@ def _progress(view: ExtractionView) -> list[Any]:
     Input(Extraction.STAMP, "data"),
     Input(Extraction.VIEW, "data"),
     prevent_initial_call=False,
-    errors_in=Extraction.ERROR,
+    errors_in=Extraction.SUMMARY_ERROR,
 )
 def describe(stamp: Any, state_data: Any) -> Any:
     """What does not change with every batch: facts, options, siblings, code."""
@@ -227,3 +231,12 @@ def _export(view: ExtractionView) -> list[Any]:
         )
         for kind, label in (("csv", "CSV"), ("arrow", "Arrow"))
     ]  # fmt: skip
+
+
+callbacks.clientside(
+    browser.ASK_AGAIN,
+    Output(Extraction.ASKED, "data"),
+    Input(Extraction.TICK, "n_intervals"),
+    State(Extraction.ASKED, "data"),
+    State(Extraction.HEARD, "data"),
+)

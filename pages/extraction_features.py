@@ -53,7 +53,7 @@ def feature_section(state: FeatureState) -> html.Div:
     )  # fmt: skip
     back = dmc.Button("Back", id=Extraction.BACK, variant="default", disabled=True)
     forth = dmc.Button("Next", id=Extraction.NEXT, variant="default", disabled=True)
-    place = html.Span(id=Extraction.PLACE, className="as-muted as-small as-num")
+    place = html.Span(id=Extraction.PLACE, className="as-muted as-small")
     table = section(
         "Features",
         [

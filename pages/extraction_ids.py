@@ -20,6 +20,8 @@ class Extractions:
     CURSOR = "extractions-cursor"
     ACTIVE = "extractions-active"  # the ids of those that are not final
     TICK = "extractions-tick"
+    ASKED = "extractions-asked"  # the tick at which the server was last asked
+    HEARD = "extractions-heard"  # that of its last answer
 
 
 class Extraction:
@@ -30,9 +32,12 @@ class Extraction:
     SINK = "extraction-sink"
     ERROR = "extraction-error"
     TICK = "extraction-tick"
+    ASKED = "extraction-asked-at"  # the tick at which the server was last asked
+    HEARD = "extraction-heard"  # that of its last answer
     STAMP = "extraction-stamp"  # changes when there is more to be read
     HEAD = "extraction-head"
     SUMMARY = "extraction-summary"
+    SUMMARY_ERROR = "extraction-summary-error"
     FIGURES = "extraction-figures"
     SPEED = "extraction-speed"
     DENSITY = "extraction-density"

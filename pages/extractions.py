@@ -9,10 +9,11 @@ import dash_mantine_components as dmc
 from dash import Input, Output, Patch, State, dcc, html, no_update
 from dash.exceptions import PreventUpdate
 
-from components.extractions import empty_extractions, extraction_card, job_href, new_button
-from components.jobs import STATUS_NAMES
+from components.extractions import empty_extractions, extraction_card, new_button
+from components.jobs import STATUS_NAMES, job_href
 from components.shell import page, section
-from pages import clientside, extraction_actions
+from pages import clientside, extraction, extraction_actions
+from pages import clientside_extractions as browser
 from pages.callbacks import CallbackSet
 from pages.context import services
 from pages.extraction_ids import Act, Extractions, card, extractions_field
@@ -27,15 +28,20 @@ callbacks = CallbackSet()
 PATH = "/extractions"
 _LOOK_MS = 1000  # how soon the cards of those under way change
 _HIDDEN = {"display": "none"}
+_STORES = (
+    Extractions.SINK, Extractions.CURSOR, Extractions.ACTIVE, Extractions.ASKED, Extractions.HEARD,
+)  # fmt: skip
 
 
 def layout(**query: Any) -> html.Div:
-    """The page, with the filters that its query string names."""
+    """The page, with the filters that its query string names; or that of one extraction."""
+    if ExtractionName.parse(query).id is not None:
+        return extraction.layout(**query)
     filters = ExtractionFilters.parse(query)
     more = dmc.Button("Show more", id=Extractions.MORE, variant="default", style=_HIDDEN)
     body = [
         dcc.Store(id=Extractions.VIEW, data=filters.as_data()),
-        *(dcc.Store(id=i) for i in (Extractions.SINK, Extractions.CURSOR, Extractions.ACTIVE)),
+        *(dcc.Store(id=i) for i in _STORES),
         dcc.Interval(id=Extractions.TICK, interval=_LOOK_MS, disabled=True),
         *extraction_actions.dialog(),
         section("Filter", _filters(filters)),
@@ -145,19 +151,20 @@ def next_page(clicks: Any, filter_data: Any, cursor: Any, active: Any) -> tuple[
 @callbacks.on(
     Output(card(), "children"),
     Output(Extractions.ACTIVE, "data", allow_duplicate=True),
-    Input(Extractions.TICK, "n_intervals"),
+    Output(Extractions.HEARD, "data"),
+    Input(Extractions.ASKED, "data"),
     State(card(), "id"),
     State(Extractions.ACTIVE, "data"),
     errors_in=Extractions.ERROR,
 )
-def look_again(_n: Any, cards: Any, active: Any) -> tuple[list[Any], list[str]]:
+def look_again(tick: Any, cards: Any, active: Any) -> tuple[list[Any], list[str], Any]:
     """The cards of those that were under way, as they stand now."""
     names = [ExtractionName.parse({"id": id.get("extraction")}).id for id in cards]
     wanted = [name for name in names if name and name in (active or [])]
     views = {view.extraction_id: view for name in wanted if (view := _view(name)) is not None}
     sources = _known_saes() if views else {}
     drawn = [_card(views[n], sources) if n in views else no_update for n in names]
-    return drawn, _active([*views.values()])
+    return drawn, _active([*views.values()]), tick
 
 
 def _view(name: str) -> ExtractionView | None:
@@ -185,6 +192,13 @@ callbacks.clientside(
     "(active) => !(active && active.length)",
     Output(Extractions.TICK, "disabled"),
     Input(Extractions.ACTIVE, "data"),
+)
+callbacks.clientside(
+    browser.ASK_AGAIN,
+    Output(Extractions.ASKED, "data"),
+    Input(Extractions.TICK, "n_intervals"),
+    State(Extractions.ASKED, "data"),
+    State(Extractions.HEARD, "data"),
 )
 callbacks.clientside(
     clientside.FILTERS,

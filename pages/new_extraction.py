@@ -9,8 +9,9 @@ from dash import Input, Output, State, dcc, html, set_props
 from dash.exceptions import PreventUpdate
 
 from components.amounts import count_text
+from components.corpora import corpus_href
 from components.estimates import estimate_panel
-from components.extractions import corpus_href, extraction_href
+from components.extractions import extraction_href
 from components.feedback import empty_state, loading
 from components.icons import icon
 from components.ids import Shell
@@ -47,7 +48,7 @@ def layout(**query: Any) -> html.Div:
 
 def _choices(asked: Prefilled) -> dmc.Stack:
     corpora = _corpora()
-    add = dcc.Link("Add a corpus", href="/corpora")
+    add = dcc.Link("Add a corpus", href="/corpora/add")
     corpus = [corpus_choice(corpora, asked.corpus), html.Div(id=New.CORPUS_FACTS)]
     options = html.Details(
         [html.Summary("Options"), option_fields()], className="as-options as-details"

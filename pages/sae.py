@@ -10,6 +10,7 @@ from dash import Input, Output, State, dcc, html, set_props
 
 from components.amounts import runs_text
 from components.entries import listed, problem_text
+from components.extractions import new_button
 from components.feedback import code_block, empty_state, loading
 from components.figures import graph
 from components.ids import Shell
@@ -105,11 +106,17 @@ def _verdict(card: SaeCard) -> Any:
     info = card.info
     is_here = any(model.model_id == info.model_id for model in services().models)
     ready = card.state is EntryState.READY
-    links = [play_button(card) if ready and is_here else None, neuronpedia(info)]
+    usable = ready and is_here
+    links = [
+        play_button(card) if usable else None,
+        new_button("Extract features", sae=info.sae_id) if usable else None,
+        dcc.Link("Its extractions", href=listed("/extractions", sae=info.sae_id)),
+        neuronpedia(info),
+    ]
     parts = [
         None if ready else card_badge(card),
         problem_text(card),
-        None if ready and is_here else _no_model(card, is_here),
+        None if usable else _no_model(card, is_here),
         verdict_summary(card.preflight, stale=card.is_stale) if ready else None,
         findings_list(card.preflight.findings) if ready and card.preflight else None,
         dmc.Group([link for link in links if link is not None], gap="md"),
