@@ -7,15 +7,16 @@ from dataclasses import dataclass
 
 from services.errors import Conflict, InvalidArgument, NotFound, ResourceExhausted, Unsupported
 from services.extraction.parts import Parts
+from services.extraction.plan import LONGEST
 from services.extraction.requests import StartExtraction
 from services.lm.catalogue import ModelEntry
 from services.lm.hooks import FAMILIES
 from services.lm.memory import gigabytes, model_bytes, sae_bytes
 from services.sae.catalogue import SaeEntry
+from services.sae.preflight.stated import read_stated
 from services.types import CorpusInfo, Verdict
 
 _BLOCK_HOOK = re.compile(r"blocks\.(\d+)\.(.+)")
-DEFAULT_CONTEXT = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def choose(parts: Parts, request: StartExtraction) -> Chosen:
         _check_hook(model, sae)
     if not request.allow_broken:
         _check_verdicts(parts, request.sae_ids)
-    _check_packing(request, model)
+    _check_packing(request, model, saes)
     _check_memory(parts, model, saes)
     return Chosen(model, saes, corpus)
 
@@ -116,7 +117,7 @@ def _check_verdicts(parts: Parts, sae_ids: tuple[str, ...]) -> None:
             )
 
 
-def _check_packing(request: StartExtraction, model: ModelEntry) -> None:
+def _check_packing(request: StartExtraction, model: ModelEntry, saes: tuple[SaeEntry, ...]) -> None:
     packing, n_ctx = request.packing, model.info.n_ctx
     if packing.context is not None and packing.context > n_ctx:
         raise InvalidArgument(
@@ -125,7 +126,7 @@ def _check_packing(request: StartExtraction, model: ModelEntry) -> None:
             context=packing.context,
             n_ctx=n_ctx,
         )
-    context = packing.context or min(DEFAULT_CONTEXT, n_ctx)
+    context = packing.context or default_context(model, saes)
     if packing.policy == "sliding" and packing.stride is not None and packing.stride >= context:
         raise InvalidArgument(
             f"packing.stride is {packing.stride}, but windows have {context} tokens: a window must "
@@ -133,6 +134,20 @@ def _check_packing(request: StartExtraction, model: ModelEntry) -> None:
             stride=packing.stride,
             context=context,
         )
+    says = {sae.info.sae_id: read_stated(sae, {}).prepend_bos for sae in saes}
+    if packing.bos == "auto" and len(set(says.values())) > 1:
+        without = ", ".join(sae_id for sae_id, bos in says.items() if not bos)
+        raise InvalidArgument(
+            f"{without} read texts without BOS, the other SAEs with it: say which (packing.bos "
+            "always or never), or extract them apart",
+            sae_ids=list(says),
+        )
+
+
+def default_context(model: ModelEntry, saes: tuple[SaeEntry, ...]) -> int:
+    """Tokens per window where nobody says: what model and SAEs are used to."""
+    trained = (read_stated(sae, {}).context_size for sae in saes)
+    return min([LONGEST, model.info.n_ctx, *(size for size in trained if size and size > 1)])
 
 
 def _check_memory(parts: Parts, model: ModelEntry, saes: tuple[SaeEntry, ...]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import fsspec
 
-from services.extraction.checking import DEFAULT_CONTEXT, Chosen
+from services.extraction.checking import Chosen, default_context
 from services.extraction.parts import Parts
 from services.extraction.requests import ExtractionQuery, StartExtraction
 from services.extraction.sampling import Sample, Tokens, count, take_sample
@@ -42,7 +42,8 @@ def estimate(parts: Parts, request: StartExtraction, chosen: Chosen) -> Extracti
     notes = _Notes()
     corpus = parts.corpora.open(chosen.corpus.corpus_id)
     sample = take_sample(corpus, chosen.model)
-    tokens = count(corpus, sample, request, chosen.model.info.n_ctx)
+    context = request.packing.context or default_context(chosen.model, chosen.saes)
+    tokens = count(corpus, sample, request, context)
     notes.add(
         f"tokens: {chosen.corpus.n_chars:,} characters, {sample.tokens_per_char:.3f} tokens each "
         f"as in {len(sample.ids)} documents"
@@ -128,7 +129,7 @@ def _seconds(
         rate, extraction_id = earlier
         notes.add(f"time: {rate:,.0f} tokens/s, as in extraction {extraction_id}")
         return tokens.n_tokens / rate
-    context = min(DEFAULT_CONTEXT, chosen.model.info.n_ctx)
+    context = default_context(chosen.model, chosen.saes)
     measured = time_windows(parts, chosen, sample.ids, context)
     if measured is None:
         notes.add("time: not known before the model is in memory and nothing else uses it")

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from services.extraction.checking import DEFAULT_CONTEXT
 from services.lm.catalogue import ModelEntry
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ def take_sample(corpus: Corpus, model: ModelEntry) -> Sample:
     return Sample(tuple(_encode(model, texts)), sum(map(len, texts)))
 
 
-def count(corpus: Corpus, sample: Sample, options: ExtractionOptions, n_ctx: int) -> Tokens:
+def count(corpus: Corpus, sample: Sample, options: ExtractionOptions, context: int) -> Tokens:
     """Tokens of the corpus under the packing policy and within the budget."""
     info, packing = corpus.info, options.packing
     if info.n_chars <= _MEASURED_CHARS:
@@ -68,7 +67,6 @@ def count(corpus: Corpus, sample: Sample, options: ExtractionOptions, n_ctx: int
     bos = 0 if packing.bos == "never" else 1
     texts = np.maximum(lengths * sample.tokens_per_char, 1)
     if packing.policy == "documents":
-        context = packing.context or min(DEFAULT_CONTEXT, n_ctx)
         texts = np.minimum(texts, context - bos)
     ends = np.cumsum(texts + bos)
     whole = round(float(ends[-1])) if len(ends) else 0

@@ -17,10 +17,12 @@ from services.validation import invalid
 from services.web import (
     api_corpora,
     api_decoder,
+    api_extractions,
     api_features,
     api_jobs,
     api_models,
     api_runs,
+    api_sae_extractions,
     api_saes,
     api_stores,
     api_system,
@@ -86,6 +88,8 @@ _APIS = (
     api_tasks,
     api_jobs,
     api_corpora,
+    api_extractions,
+    api_sae_extractions,
     api_stores,
     api_system,
 )
