@@ -7,13 +7,11 @@ from dataclasses import dataclass
 
 from services.errors import Conflict, InvalidArgument, NotFound, ResourceExhausted, Unsupported
 from services.extraction.parts import Parts
-from services.extraction.plan import LONGEST
 from services.extraction.requests import StartExtraction
 from services.lm.catalogue import ModelEntry
 from services.lm.hooks import FAMILIES
 from services.lm.memory import gigabytes, model_bytes, sae_bytes
 from services.sae.catalogue import SaeEntry
-from services.sae.preflight.stated import read_stated
 from services.types import CorpusInfo, Verdict
 
 _BLOCK_HOOK = re.compile(r"blocks\.(\d+)\.(.+)")
@@ -134,6 +132,8 @@ def _check_packing(request: StartExtraction, model: ModelEntry, saes: tuple[SaeE
             stride=packing.stride,
             context=context,
         )
+    from services.sae.preflight.stated import read_stated  # with torch
+
     says = {sae.info.sae_id: read_stated(sae, {}).prepend_bos for sae in saes}
     if packing.bos == "auto" and len(set(says.values())) > 1:
         without = ", ".join(sae_id for sae_id, bos in says.items() if not bos)
@@ -146,6 +146,9 @@ def _check_packing(request: StartExtraction, model: ModelEntry, saes: tuple[SaeE
 
 def default_context(model: ModelEntry, saes: tuple[SaeEntry, ...]) -> int:
     """Tokens per window where nobody says: what model and SAEs are used to."""
+    from services.extraction.plan import LONGEST  # with torch
+    from services.sae.preflight.stated import read_stated
+
     trained = (read_stated(sae, {}).context_size for sae in saes)
     return min([LONGEST, model.info.n_ctx, *(size for size in trained if size and size > 1)])
 
