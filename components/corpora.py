@@ -40,6 +40,7 @@ _COLUMNS = (
     Column("Actions"),
 )
 _SHORT_ORIGIN = 60
+_FIRST_VALUES = 8  # of a column, before one asks for more
 
 
 def corpus_href(corpus_id: str, **more: str) -> str:
@@ -124,14 +125,31 @@ def statistics_numbers(stats: CorpusStatistics) -> html.Dl:
     return html.Dl(terms, className="as-numbers")
 
 
-def value_table(column: str, values: Sequence[tuple[str, int]], n_documents: int) -> html.Div:
+def frequent_values(
+    column: str, values: Sequence[tuple[str, int]], n_documents: int
+) -> html.Div | html.P:
     """The most frequent values of a column of the metadata, with their share of documents."""
+    if not values:
+        return html.P("Too many different values to be counted.", className="as-muted")
+    if len(values) > 1 and values[0][1] == 1:
+        return html.P("Every document has a value of its own.", className="as-muted")
+    label = f"Most frequent values of {column}"
+    first, rest = values[:_FIRST_VALUES], values[_FIRST_VALUES:]
+    more = None
+    if rest:
+        name = f"Further values of {column}"
+        tail = _value_table(name, rest, n_documents)
+        more = html.Details([html.Summary(f"{len(rest):,} more"), tail], className="as-details")
+    return html.Div([_value_table(label, first, n_documents), more])
+
+
+def _value_table(label: str, values: Sequence[tuple[str, int]], n_documents: int) -> html.Div:
     columns = (Column("Value"), Column("Documents", number=True), Column("Share", number=True))
     rows = [
         [html.Span(value or "(empty)", className="as-break"), f"{n:,}", _share(n, n_documents)]
         for value, n in values
     ]
-    return table(f"Most frequent values of {column}", columns, rows)
+    return table(label, columns, rows)
 
 
 def _share(n: int, of: int) -> str:
@@ -185,10 +203,16 @@ def metadata_line(values: Mapping[str, Any]) -> html.Dl | None:
     if not values:
         return None
     pairs = [
-        html.Div([html.Dt(name), html.Dd("–" if value is None else str(value))])
-        for name, value in values.items()
+        html.Div([html.Dt(name), html.Dd(value_text(value))]) for name, value in values.items()
     ]
     return html.Dl(pairs, className="as-check-details")
+
+
+def value_text(value: Any) -> str:
+    """A value of the metadata; a number with no more digits than are read."""
+    if value is None:
+        return "–"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _small(text: str) -> html.Span:

@@ -17,7 +17,6 @@ from pages.context import services
 from pages.corpus_ids import AddCorpora, SourceState, corpus_option, source_field
 from pages.job_ids import Job, JobName
 from pages.job_panel import job_panel
-from pages.models import offline_note
 from pages.typed import filled_in, folder, repository
 from services.corpus.requests import AddCorpus, SourceRequest
 from services.errors import ActiscopeError
@@ -35,12 +34,12 @@ def layout(**query: Any) -> html.Div:
     body = [
         dcc.Store(id=AddCorpora.VIEW, data=view.as_data()),
         *(dcc.Store(id=id) for id in stores),
-        offline_note(),
         *job_panel(JobName.parse(query).job),
         section("Where from", _tabs(view)),
         html.Div(id=AddCorpora.ERROR),
         html.Div(loading(label="Looking"), id=AddCorpora.BUSY, style=_HIDDEN),
         html.Div(id=AddCorpora.FOUND),
+        html.Div(id=AddCorpora.ADD_ERROR),
     ]
     back = dcc.Link("All corpora", href="/corpora")
     intro = "Text, JSON Lines, CSV or Parquet, also compressed. The source is read once and copied."

@@ -9,6 +9,7 @@ import dash_mantine_components as dmc
 from dash import html
 
 from components.amounts import bytes_text
+from components.corpora import value_text
 from components.icons import icon
 from components.shell import section
 from components.tables import Column, table
@@ -56,8 +57,23 @@ def path_form(view: SourceState) -> dmc.Group:
     return dmc.Group([path, read_as, _look(AddCorpora.LOOK_PATH)], align="end")
 
 
-def dataset_form(view: SourceState) -> dmc.Group:
+def dataset_form(view: SourceState) -> dmc.Stack:
     """A dataset of the hub."""
+    if services().registry.is_offline:
+        note = (
+            "Actiscope runs offline and downloads nothing; a dataset that was saved to a folder of "
+            "this machine can be added by its path. Unset ACTISCOPE_OFFLINE (or HF_HUB_OFFLINE) "
+            "and restart to download."
+        )
+        alert = dmc.Alert(
+            note, title="Offline", color="gray", variant="light", icon=icon("info", 18),
+            className="as-warning",
+        )  # fmt: skip
+        return dmc.Stack([alert, _dataset_fields(view)])
+    return dmc.Stack(_dataset_fields(view))
+
+
+def _dataset_fields(view: SourceState) -> dmc.Group:
     fields = [
         _text("repo", "Dataset", "owner/name", view.repo, "2 1 200px"),
         _text("config", "Configuration (optional)", "default", view.config, "1 1 150px"),
@@ -91,7 +107,6 @@ def found_form(found: SourcePreview) -> Any:
         _first_rows(found),
         dmc.Group(_options(found), align="start", mt="md", mb="md", gap="md"),
         _on_error(),
-        html.Div(id=AddCorpora.ADD_ERROR),
         dmc.Group(add, mt="md"),
     ]
     return section("What is in it", body, note=note)
@@ -110,24 +125,20 @@ def _first_rows(found: SourcePreview) -> html.Div:
 
 def _cell(row: Mapping[str, Any], name: str) -> html.Span:
     value = row.get(name)
-    text = "–" if value is None else str(value)
+    text = value_text(value)
     short = text if len(text) <= _CELL_CHARS else text[: _CELL_CHARS - 1] + "…"
     return html.Span(short, className="as-break")
 
 
 def _options(found: SourcePreview) -> list[Any]:
-    texts = [name for name, kind in found.columns.items() if kind == "string"]
-    suggested = found.suggested_text
-    others = [n for n, kind in found.columns.items() if kind in _KEPT and n != suggested]
-    options: list[Any] = [
-        dmc.TextInput(
-            id=corpus_option("name"), label="Name of the corpus (optional)", maxLength=100,
-            placeholder="as the file is called", style={"flex": "1 1 220px"},
-        ),
-        _text_column(texts or [*found.columns], suggested),
-    ]  # fmt: skip
-    options.append(_separator() if found.format == "text" else _metadata(found, others))
-    return options
+    texts = [name for name, kind in found.columns.items() if kind in ("string", "mixed")]
+    chosen = "text" if "text" in texts else found.suggested_text
+    name = dmc.TextInput(
+        id=corpus_option("name"), label="Name of the corpus (optional)",
+        placeholder="as the file is called", style={"flex": "1 1 220px"},
+    )  # fmt: skip
+    third = _separator() if found.format == "text" else _metadata(found, chosen)
+    return [name, _text_column(texts or [*found.columns], chosen), third]
 
 
 def _text_column(names: list[str], chosen: str | None) -> dmc.Select:
@@ -138,8 +149,9 @@ def _text_column(names: list[str], chosen: str | None) -> dmc.Select:
     )  # fmt: skip
 
 
-def _metadata(found: SourcePreview, chosen: list[str]) -> dmc.MultiSelect:
+def _metadata(found: SourcePreview, text: str | None) -> dmc.MultiSelect:
     data = [name for name, kind in found.columns.items() if kind in _KEPT]
+    chosen = [name for name in data if name != text]
     return dmc.MultiSelect(
         id=corpus_option("metadata"), label="Metadata", data=data, value=chosen,
         description="Kept with each document; features can be broken down by it",

@@ -11,9 +11,9 @@ from components.corpora import (
     corpus_facts,
     corpus_problem,
     corpus_state,
+    frequent_values,
     skipped_table,
     statistics_numbers,
-    value_table,
 )
 from components.corpus_figures import length_histogram
 from components.entries import listed
@@ -35,7 +35,6 @@ from services.types import CorpusInfo, CorpusStatistics
 callbacks = CallbackSet()
 
 PATH = "/corpus"  # its page also stands at /corpora with an id, which is where links lead
-_LISTED_LINES = 100  # so many of the skipped lines the statistics have
 
 
 def layout(**query: Any) -> html.Div:
@@ -132,16 +131,10 @@ def _metadata(stats: CorpusStatistics) -> Any:
     if not stats.metadata:
         return None
     panels = [
-        section(f"Metadata: {column}", _values(column, values, stats.n_documents))
+        section(f"Metadata: {column}", frequent_values(column, values, stats.n_documents))
         for column, values in stats.metadata.items()
     ]
     return html.Div(panels, className="as-columns")
-
-
-def _values(column: str, values: tuple[tuple[str, int], ...], n_documents: int) -> Any:
-    if not values:
-        return dmc.Text("Too many different values to be counted.", className="as-muted")
-    return html.Div(value_table(column, values, n_documents), className="as-values")
 
 
 def _skipped(stats: CorpusStatistics, n_skipped: int) -> Any:
