@@ -31,8 +31,8 @@ class NewExtraction:
 class ExtractionRecord(NewExtraction):
     """An extraction as its row has it.
 
-    `status` and the errors are the job's as long as there is one, unless the extraction is
-    complete: that one stays so, whatever becomes of the others of its job.
+    `status` and the errors are the job's as long as there is one, unless the extraction ended
+    before it: that stays so, whatever becomes of the others of its job.
     """
 
     status: str  # one of db.job_records.JOB_STATUSES

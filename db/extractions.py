@@ -34,8 +34,10 @@ from db.records import Cursor
 
 _ROWS, _JOBS, _CORPORA = table(ExtractionRow), table(JobRow), table(CorpusRow)
 _ORDER = (_ROWS.c.created_at, _ROWS.c.extraction_id)
+_BY_ITSELF = ("succeeded", "failed")  # ended before its job, which goes on with the others
 _status: ColumnElement[str] = case(
-    (_ROWS.c.is_complete, _ROWS.c.status), else_=func.coalesce(_JOBS.c.status, _ROWS.c.status)
+    (_ROWS.c.status.in_(_BY_ITSELF), _ROWS.c.status),
+    else_=func.coalesce(_JOBS.c.status, _ROWS.c.status),
 )
 
 Source = Literal["sae_id", "model_id", "corpus_id"]
@@ -72,6 +74,18 @@ class ExtractionRepository:
         """Its store is complete: it has succeeded, whatever becomes of the job."""
         values = {"status": "succeeded", "is_complete": True, "size_bytes": size_bytes}
         self._set(extraction_id, live=dict(live), finished_at=at, **values)
+
+    def fail(self, extraction_id: str, code: str, message: str, at: datetime) -> None:
+        """It ended with this reason, whatever becomes of the others of its job."""
+        values = {"status": "failed", "error_code": code, "error_message": message}
+        self._set(extraction_id, finished_at=at, **values)
+
+    def reopen(self, job_id: str) -> None:
+        """Its job is worked on again: what had failed may yet succeed."""
+        theirs = (_ROWS.c.job_id == job_id) & (_ROWS.c.status == "failed")
+        nothing = dict.fromkeys(("error_code", "error_message", "finished_at"))
+        statement = update(_ROWS).where(theirs).values(status="queued", **nothing)
+        self._session.execute(statement)
 
     def configure(self, extraction_id: str, config: Mapping[str, Any]) -> None:
         """The options, as they were resolved."""
@@ -128,7 +142,7 @@ def settle(session: Session, jobs: ColumnElement[bool]) -> None:
     names = ("status", "error_code", "error_message", "started_at", "finished_at")
     for job in session.execute(select(_JOBS.c.job_id, *(_JOBS.c[n] for n in names)).where(jobs)):
         ending = {name: getattr(job, name) for name in names}
-        theirs = (_ROWS.c.job_id == job.job_id) & ~_ROWS.c.is_complete
+        theirs = (_ROWS.c.job_id == job.job_id) & _ROWS.c.status.not_in(_BY_ITSELF)
         session.execute(update(_ROWS).where(theirs).values(**ending))
 
 
@@ -155,7 +169,7 @@ def _values(extraction: NewExtraction) -> dict[str, Any]:
 def _record(row: Row[*tuple[Any, ...]], job: JobRecord | None) -> ExtractionRecord:
     values = dict(row._mapping)
     values["sae_id"] = values.pop("external_sae_id")
-    if job is not None and not values["is_complete"]:
+    if job is not None and values["status"] not in _BY_ITSELF:
         values |= {"status": job.status, "finished_at": job.finished_at}
         values |= {"error_code": job.error_code, "error_message": job.error_message}
     if job is not None:

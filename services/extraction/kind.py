@@ -72,6 +72,7 @@ def _tools(parts: Parts) -> Tools:
 
 def _see_to_rows(parts: Parts, job: JobContext, params: ExtractParams) -> None:
     """Every extraction has its row: also one of a job that was started as such."""
+    parts.rows.reopen(job.job_id)
     if job.checkpoint is None:
         parts.index.known()  # a row needs those of its SAE and corpus
         parts.corpora.get(params.options.corpus_id)

@@ -12,10 +12,11 @@ from db.extraction_records import ExtractionFilter, NewExtraction
 from db.extractions import ExtractionRepository, Source
 from db.records import Cursor, utc_now
 from services.database import Database
-from services.errors import Conflict, InvalidArgument, NotFound
+from services.errors import ActiscopeError, Conflict, InvalidArgument, NotFound
 from services.extraction.mapping import json_values, live_values, view_of
 from services.extraction.requests import ID, ExtractionQuery
 from services.jobs.queue import Write
+from services.text import storable
 from services.types import ExtractionLive, ExtractionPage, ExtractionView
 
 
@@ -59,7 +60,18 @@ class ExtractionStore:
             extraction_id, values, size_bytes, at
         )
 
+    @staticmethod
+    def fail(extraction_id: str, error: ActiscopeError) -> Write:
+        """Keeps why it ended while the others of its job go on."""
+        code, message, at = error.code, storable(error.message), utc_now()
+        return lambda session: ExtractionRepository(session).fail(extraction_id, code, message, at)
+
     # For everybody
+
+    def reopen(self, job_id: str) -> None:
+        """The job is worked on again: what had failed may yet succeed."""
+        with self._write() as rows:
+            rows.reopen(job_id)
 
     def ensure(self, extractions: Sequence[NewExtraction]) -> None:
         """See that each has its row.

@@ -173,6 +173,21 @@ def test_what_is_complete_stays_so_when_its_job_fails(
     assert [view.extraction_id for view in succeeded.items] == ["ext_1"]
 
 
+def test_what_failed_by_itself_stays_so_until_its_job_is_worked_on_again(
+    database: Database, rows: ExtractionStore, queue: TableQueue
+) -> None:
+    job_id = submitted(queue)
+    rows.ensure([extraction("ext_1", job_id)])
+    write(database, rows.fail("ext_1", Conflict("not\x00 this one")))
+    view = rows.get("ext_1")
+    assert (view.status, view.error_code) == ("failed", "CONFLICT")
+    assert view.error_message == "not␀ this one"
+    assert rows.active("model_id", "owner/model") == ()
+    rows.reopen(job_id)
+    view = rows.get("ext_1")
+    assert (view.status, view.error_code, view.finished_at) == ("queued", None, None)
+
+
 def test_how_it_ended_outlives_its_job(rows: ExtractionStore, queue: TableQueue) -> None:
     job_id = submitted(queue)
     rows.ensure([extraction("ext_1", job_id)])
