@@ -43,13 +43,6 @@ class OpenStores:
                 self.forget(store_id)
                 raise
 
-    def renewed(self, store_id: str) -> Reading:
-        """The newest version as of now."""
-        entry = self._entry(store_id)
-        with entry.lock:
-            entry.looked_at = 0.0
-        return self.get(store_id)
-
     def forget(self, store_id: str) -> None:
         """Close the store; who reads it goes on."""
         with self._lock:

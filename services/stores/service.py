@@ -169,24 +169,27 @@ class Stores:
 
     def _read(self, store_id: str, work: Callable[[Reading], T]) -> T:
         """The result of `work`. What it could not read may have been merged into other files
-        meanwhile: then the newest version is read instead.
+        meanwhile: then the newest version is read.
         """
         reading = self._reading(store_id)
         try:
             return work(reading)
-        except SYMPTOMS as error:
-            newest = self._open.renewed(store_id)
-            if newest is reading:
-                raise damage(reading.url, reading.store, error) from error
-            reading = newest
+        except SYMPTOMS:
+            self._open.forget(store_id)
+        reading = self._reading(store_id)
         try:
             return work(reading)
         except SYMPTOMS as error:
-            raise damage(reading.url, reading.store, error) from error
+            raise damage(reading.url, error) from error
 
     def _reading(self, store_id: str) -> Reading:
-        self.url(store_id)
-        try:
-            return self._open.get(store_id)
-        except NotFound:
-            raise NotFound(f"there is no store {store_id!r}", store_id=store_id) from None
+        url = self.url(store_id)
+        for is_last in (False, True):
+            try:
+                return self._open.get(store_id)
+            except NotFound:
+                raise NotFound(f"there is no store {store_id!r}", store_id=store_id) from None
+            except SYMPTOMS as error:  # as above
+                if is_last:
+                    raise damage(url, error) from error
+        raise AssertionError

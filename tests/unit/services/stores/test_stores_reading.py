@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import asdict
+from itertools import pairwise
 from typing import get_args
 
 import numpy as np
@@ -340,8 +341,6 @@ def test_health_and_summary(stores, texts, values):
     density = (values != 0).sum(0) / texts.corpus.counted.sum()
     assert (summary.n_features, summary.n_dead) == (D, 1)
     logs, edges = np.log10(density[density > 0]), summary.density_edges
-    expected = [
-        sum(low <= x < high for x in logs) for low, high in zip(edges, edges[1:], strict=False)
-    ]
+    expected = [sum(low <= x < high for x in logs) for low, high in pairwise(edges)]
     expected[-1] += sum(logs == 0)
     assert list(summary.density_counts) == expected
