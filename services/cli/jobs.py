@@ -13,7 +13,7 @@ from services.cli.text import printable, table
 from services.jobs.mapping import job_document, line_document
 from services.jobs.requests import JobQuery
 from services.settings import read_settings
-from services.types import JobLogLine, JobStatus, JobView
+from services.types import ExtractionView, JobLogLine, JobStatus, JobView
 
 if TYPE_CHECKING:
     from services.jobs.service import Jobs
@@ -110,7 +110,7 @@ def _status(job: JobView) -> str:
     return "cancelling" if job.is_cancelling else job.status.value
 
 
-def progress_text(job: JobView) -> str:
+def progress_text(job: JobView | ExtractionView) -> str:
     """Phase, how much of it is done, how fast, and how long it takes from here."""
     text = job.phase
     if job.unit or job.total is not None:

@@ -12,6 +12,8 @@ import click
 
 from services.cli.commands import db, doctor, serve
 from services.cli.corpora import corpus
+from services.cli.extract import extract
+from services.cli.extractions import extractions
 from services.cli.jobs import jobs
 from services.cli.models import model
 from services.cli.run import run
@@ -32,7 +34,20 @@ def cli() -> None:
     """See which SAE features fire while a language model reads and writes."""
 
 
-for _command in (serve, run, runs, model, sae, corpus, jobs, store, doctor, db):
+for _command in (
+    serve,
+    run,
+    runs,
+    model,
+    sae,
+    corpus,
+    extract,
+    extractions,
+    jobs,
+    store,
+    doctor,
+    db,
+):
     cli.add_command(_command)
 
 
