@@ -67,7 +67,17 @@ def _run(parts: Parts, job: JobContext, params: ExtractParams) -> Mapping[str, A
 
 
 def _tools(parts: Parts) -> Tools:
-    raise NotImplementedError
+    from services.extraction.running import Tools
+
+    return Tools(
+        corpus=parts.corpora.open,
+        sae_entry=parts.catalogue.sae_entry,
+        residents=parts.residents,
+        engine=parts.worker.between,
+        store_url=parts.stores.url,
+        rows=parts.rows,
+        decoders=parts.decoders,
+    )
 
 
 def _see_to_rows(parts: Parts, job: JobContext, params: ExtractParams) -> None:
