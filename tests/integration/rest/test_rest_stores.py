@@ -4,6 +4,7 @@ and Arrow over a real socket.
 
 from __future__ import annotations
 
+import re
 import shutil
 import threading
 import urllib.request
@@ -19,7 +20,7 @@ from flask.testing import FlaskClient
 from pydantic import BaseModel
 
 from services.container import Container
-from services.settings import Settings
+from services.settings import PROJECT_ROOT, Settings
 from services.store import StoreWriter
 from services.stores import activations
 from services.stores.arrow import MEDIA_TYPE
@@ -263,6 +264,29 @@ def test_arrow_over_a_socket(
     assert len(table.column(0).chunks) > 3
     frame = pl.read_ipc_stream(content)
     assert isinstance(frame, pl.DataFrame) and frame.height == table.num_rows
+
+
+def test_the_examples_of_the_documentation(address: str, values: np.ndarray) -> None:
+    page = (PROJECT_ROOT / "docs" / "store.md").read_text()
+    page = page.replace("http://127.0.0.1:8050", address).replace("stores/ID/", "stores/one/")
+    (example,) = [e for e in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "http" in e]
+    names: dict[str, Any] = {}
+    exec(compile(example, "docs/store.md", "exec"), names)
+    fired = np.flatnonzero(values[:, 7])
+    assert names["found"].column("position").to_pylist() == fired.tolist()
+    assert names["found"].column("value").to_numpy().tolist() == values[fired, 7].tolist()
+    (url,) = re.findall(r"^curl '(.*)'$", page, re.MULTILINE)
+    with urllib.request.urlopen(url) as answer:
+        found = schemas.ActivationsBody.model_validate_json(answer.read())
+    assert found.positions and min(found.values) >= 1.5
+
+
+def test_every_path_is_in_the_documentation(client: FlaskClient) -> None:
+    page = (PROJECT_ROOT / "docs" / "store.md").read_text()
+    named = {re.sub(r"{\w+}", "{}", path) for path in re.findall(r"`(/[\w/{}]+)(?:\?.*?)?`", page)}
+    paths = client.get("/api/v1/openapi.json").json["paths"]
+    below = {re.sub(r"{\w+}", "{}", p.removeprefix(API)) for p in paths if p.startswith(API + "/")}
+    assert {path.removeprefix("/{}") for path in below} <= named
 
 
 def test_the_document_of_rest_describes_it(client: FlaskClient) -> None:
