@@ -54,8 +54,9 @@ class Standing:
         """Count the tokens of `batch` that were not counted yet."""
         assert batch.position is not None
         assert batch.counted is not None
-        new = slice(max(self.n_tokens - batch.position, 0), None)
-        nnz = slice(int(batch.indptr[new][0]) if len(batch.indptr[new]) else 0, None)
+        # Stores are not equally far after an interruption: all of the batch may be known.
+        first = min(max(self.n_tokens - batch.position, 0), len(batch.token_ids))
+        new, nnz = slice(first, None), slice(int(batch.indptr[first]), None)
         lengths, starts = np.diff(batch.indptr)[new], batch.starts[new]
         self._add(lengths, batch.counted[new], batch.features[nnz], batch.values[nnz])
         self.n_documents += int(starts.sum())
