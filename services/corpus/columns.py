@@ -14,7 +14,8 @@ RESERVED = frozenset({"document", "start", "n_tokens", "n_counted", "name", "tex
 
 MOST_COLUMNS, LONGEST_NAME = 200, 200
 
-_INT = re.compile(r"-?(0|[1-9][0-9]{0,18})")
+_INT = re.compile(r"-?(0|[1-9][0-9]*)")
+_MOST_DIGITS = 19
 _FLOAT = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _BOOLS = {"true": True, "false": False, "True": True, "False": False}
 _EXACT = 2**53  # integers up to here are floats as well
@@ -145,7 +146,7 @@ def _kind_of_text(text: str) -> str | None:
     if text in _BOOLS:
         return "bool"
     if _INT.fullmatch(text):
-        return _kind_of_int(int(text))
+        return _kind_of_int(int(text)) if len(text) <= _MOST_DIGITS + 1 else "string"
     if _FLOAT.fullmatch(text) and math.isfinite(float(text)):
         return "float"
     return "string"

@@ -125,9 +125,9 @@ def chosen_text_column(rows: Sequence[Row], named: str | None, is_textual: bool)
     """
     if named is not None or not rows:
         return named or TEXT_COLUMN
-    texts = text_columns(rows, is_textual)
-    if TEXT_COLUMN in texts:
+    if any(isinstance(row.values.get(TEXT_COLUMN), str) for row in rows):
         return TEXT_COLUMN
+    texts = text_columns(rows, is_textual)
     if len(texts) == 1:
         return texts[0]
     there = ", ".join(dict.fromkeys(name[:100] for row in rows for name in row.values))
@@ -186,12 +186,16 @@ def _text(values: Mapping[str, Any], column: str) -> str:
     if isinstance(value, bytes):
         value = decoded(value)
     if not isinstance(value, str):
-        kind = "null" if value is None else f"a {type(value).__name__}"
+        kind = _KINDS.get(type(value), "no text")
         raise Unreadable(f"the column {column[:100]!r} is {kind}, not a text")
     if len(value) > MAX_BYTES:
         raise Unreadable(f"the text has more than {MAX_BYTES // 2**20} Mi characters")
     check_text(value, "the text")
     return value
+
+
+_KINDS = {type(None): "null", int: "a number", float: "a number", bool: "true or false",
+          list: "a list", dict: "an object"}  # fmt: skip
 
 
 def _check_values(values: Mapping[str, Any], gathered: Gathered) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from services.corpus.requests import FileFormat
 from services.corpus.sources.csv_files import read_csv
 from services.corpus.sources.json_lines import read_json
-from services.corpus.sources.lines import Damaged, SourceFile
+from services.corpus.sources.lines import Damaged, SourceFile, Stream, opened
 from services.corpus.sources.pieces import Piece
 from services.corpus.sources.tables import arrow_batches, parquet_batches, read_table
 from services.corpus.sources.text import Separator, read_text
@@ -181,11 +181,17 @@ def _format_of(path: Path, format: FileFormat) -> str:
     """What the file is: as it is said to be, else by its first bytes, else by its name."""
     if format != "auto":
         return format
-    with path.open("rb") as file:
-        head = file.read(4096)
+    with opened(SourceFile(path, path.name)) as file:
+        head = _head(file)
     if head.startswith(b"PAR1"):
         return "parquet"
     if named := _by_name(path):
         return named
-    begins = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
-    return "jsonl" if begins in (b"{", b"[") else "text"
+    return "jsonl" if head.lstrip()[:1] in (b"{", b"[") else "text"
+
+
+def _head(file: Stream) -> bytes:
+    try:
+        return file.read(4096)
+    except Damaged:
+        return b""

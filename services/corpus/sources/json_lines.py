@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
@@ -12,6 +13,7 @@ from services.types import SkippedLine
 
 _STEP = 2**18
 _BLANK = " \t\r\n"
+_ESCAPED = re.compile("[\udc80-\udcff]")  # bytes that are no UTF-8, decoded nevertheless
 
 
 def read_json(file: SourceFile) -> Iterator[Piece]:
@@ -66,7 +68,10 @@ def _of_list(file: SourceFile, stream: Stream) -> Iterator[Piece]:
             reason = f"{_reason(error)}; nothing after it is read, for the list has no lines"
             yield SkippedLine(file.name, text.line, reason)
             return
-        yield skipped(file.name, line, lambda v=value, n=line: _row(file, n, v))  # type: ignore[misc]
+        if text.is_utf8:
+            yield skipped(file.name, line, lambda v=value, n=line: _row(file, n, v))  # type: ignore[misc]
+        else:
+            yield SkippedLine(file.name, line, "not UTF-8")
 
 
 class _Buffer:
@@ -77,6 +82,7 @@ class _Buffer:
         self._rest, self._ended = b"", False
         self._between = False  # an element was read: a comma, or the end
         self.line = 1
+        self.is_utf8 = True  # the element that was read last
 
     def skip(self, character: str) -> None:
         """Go beyond the next character, which is this one."""
@@ -111,6 +117,7 @@ class _Buffer:
                     raise Unreadable(f"not JSON: {error.msg}") from None
             self._more(step)
             step *= 2  # so that a long element is not parsed again for each piece of it
+        self.is_utf8 = _ESCAPED.search(self._text, self._at, end) is None
         self._move(end)
         self._between = True
         return value
@@ -136,7 +143,7 @@ class _Buffer:
         data = self._rest + (read := self._stream.read(n_bytes))
         self._ended = not read
         cut = len(data) if self._ended else _whole(data)
-        self._text = self._text[self._at :] + decoded(data[:cut])
+        self._text = self._text[self._at :] + data[:cut].decode("utf-8", "surrogateescape")
         self._at, self._rest = 0, data[cut:]
 
 
