@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from services.store.spec import StoreSpec
 from services.store.storage import Storage
 
 _GATHERED = 2**18  # positions that are looked up at once
+_OPEN = 64  # parts kept open: each holds a file descriptor, of which a process often has 1,024
 
 
 class TokenSide:
@@ -22,7 +24,7 @@ class TokenSide:
         self.parts = tuple(parts)
         self.bases = np.concatenate([[0], np.cumsum([p.n_tokens for p in parts], dtype=np.int64)])
         self._storage, self._spec = storage, spec
-        self._readers: dict[int, PartReader] = {}
+        self._opened = lru_cache(maxsize=_OPEN)(self._open)
 
     @property
     def n_tokens(self) -> int:
@@ -31,11 +33,7 @@ class TokenSide:
 
     def reader(self, number: int) -> PartReader:
         """The part of that number."""
-        if number not in self._readers:
-            part = self.parts[number]
-            source = self._storage.source(part.file.path)
-            self._readers[number] = PartReader(source, part, self._spec)
-        return self._readers[number]
+        return self._opened(number)
 
     def rows(self, start: int, stop: int) -> TokenRows:
         """Tokens `start` to `stop` - 1; NotFound when they are not all there."""
@@ -82,6 +80,10 @@ class TokenSide:
         at = np.repeat(shift, lengths) + np.arange(len(index))
         first, stop = int(indptr[0]), int(indptr[-1])
         return reader.features(first, stop)[at], reader.values(first, stop)[at], index
+
+    def _open(self, number: int) -> PartReader:
+        part = self.parts[number]
+        return PartReader(self._storage.source(part.file.path), part, self._spec)
 
     def _cut(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
         """Part number and rows in it, for all parts that the range touches."""
