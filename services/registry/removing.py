@@ -1,8 +1,8 @@
 """Taking out of use, for now or for good, and what speaks against it.
 
-Runs of all processes are seen, for they are stored. Tasks are not: where the command line removes
-files that a server measures or loads just then, the server's task ends with the error that they
-are gone, and nothing of it is kept.
+Runs and extractions of all processes are seen, for they are stored. Tasks are not: where the
+command line removes files that a server measures or loads just then, the server's task ends with
+the error that they are gone, and nothing of it is kept.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ def dependents(parts: Parts, kind: Kind, id: str) -> tuple[str, ...]:
     if runs:
         least = "at least " if runs >= RUNS_COUNTED else ""
         found.append(f"{least}{runs} stored run{'s' if runs > 1 else ''} used it")
+    active = parts.store.extractions(kind, id, active_only=True)
+    kept = [e for e in parts.store.extractions(kind, id) if e not in active]
+    found += [f"extraction {extraction_id} was made with it" for extraction_id in kept]
     if kind == "models":
         deleted = known.deleted("saes")
         saes = [e.info.sae_id for e in parts.saes.list(id) if e.info.sae_id not in deleted]
@@ -36,10 +39,14 @@ def dependents(parts: Parts, kind: Kind, id: str) -> tuple[str, ...]:
 
 
 def in_use(parts: Parts, kind: Kind, id: str) -> tuple[str, ...]:
-    """Runs and tasks that work with it now: runs of every process, tasks of this one."""
+    """What works with it now: runs and extractions of every process, tasks of this one."""
     runs = (f"run {run_id} is under way" for run_id in parts.store.active(kind, id))
     tasks = (f"{title!r} is under way" for title in parts.tasks.about(kind, id))
-    return (*runs, *tasks)
+    extractions = (
+        f"extraction {extraction_id} is under way"
+        for extraction_id in parts.store.extractions(kind, id, active_only=True)
+    )
+    return (*runs, *extractions, *tasks)
 
 
 def remove_model(parts: Parts, card: ModelCard, with_files: bool) -> None:

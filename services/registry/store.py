@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
+from db.extractions import ExtractionRepository, Source
 from db.registry import Kind, RegistryRepository
 from db.registry_records import ModelRecord, PreflightRecord, SaeRecord
 from services import text
@@ -112,6 +113,13 @@ class RegistryStore:
         """Ids of the runs with it that are queued or under way, oldest first."""
         with self._read() as registry:
             return tuple(registry.active(kind, id))
+
+    def extractions(self, kind: Kind, id: str, *, active_only: bool = False) -> tuple[str, ...]:
+        """Ids of the extractions with it, or of those that wait or are under way, oldest first."""
+        source: Source = "model_id" if kind == "models" else "sae_id"
+        with self._database.read() as session:
+            rows = ExtractionRepository(session)
+            return tuple(rows.active(source, id) if active_only else rows.ids(source, id))
 
     @contextmanager
     def _read(self) -> Iterator[RegistryRepository]:
