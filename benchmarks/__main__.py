@@ -26,6 +26,8 @@ BENCHMARKS = {
     "preflight": "Measuring an SAE with its model",
     "store_read": "Reading one feature of an activation store",
     "store_build": "Building an activation store",
+    "store_scale": "Large activation stores",
+    "arrow_endpoint": "One feature over HTTP as an Arrow stream",
     "catalogue": "Searching the catalogue of SAEs",
     "run_list": "The list of a thousand and of a million runs",
 }
