@@ -89,31 +89,32 @@ class WindowReader:
             yield Pool(begin, tuple(items), last)
 
     def _items(self, place: Place) -> Iterator[tuple[Item, Place]]:
-        """Each window with the place after it."""
-        limit, at = self._plan.max_tokens, place
+        """Each window with the place after it, behind the empty documents that follow it."""
+        limit, at, item = self._plan.max_tokens, place, None
         for document, ids in self._documents(place.document):
             if limit is not None and at.position >= limit:
-                return
-            if not ids:
-                at = replace(at, document=document.number + 1, window=0, n_empty=at.n_empty + 1)
-                continue
-            last = None
+                break
+            known = place.window if document.number == place.document else 0
             for number, window in enumerate(windows(ids, self._cut)):
-                if document.number == place.document and number < place.window:
+                if number < known:
                     continue
-                if last is not None:
-                    yield last
+                if item is not None:
+                    yield item, at
                 stored = window.kept if limit is None else min(window.kept, limit - at.position)
-                at = replace(
-                    at, document=document.number, window=number + 1, position=at.position + stored
-                )
-                last = Item(window, stored, None if number else document), at
-                if at.position == limit:
+                item = Item(window, stored, None if number else document)
+                position = at.position + stored
+                at = replace(at, document=document.number, window=number + 1, position=position)
+                if position == limit:
                     break
-            if last is not None:
-                beyond = at.n_left_out + n_left_out(len(ids), self._cut)
-                at = replace(at, document=document.number + 1, window=0, n_left_out=beyond)
-                yield last[0], at
+            at = replace(
+                at,
+                document=document.number + 1,
+                window=0,
+                n_left_out=at.n_left_out + n_left_out(len(ids), self._cut),
+                n_empty=at.n_empty + (not ids),
+            )
+        if item is not None:
+            yield item, at
 
     def _documents(self, start: int) -> Iterator[tuple[CorpusDocument, Sequence[int]]]:
         """The documents with their token ids, without BOS."""
