@@ -212,6 +212,8 @@ def value_text(value: Any) -> str:
     """A value of the metadata; a number with no more digits than are read."""
     if value is None:
         return "–"
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 

@@ -41,7 +41,7 @@ def length_histogram(stats: CorpusStatistics, scheme: Scheme = "light") -> go.Fi
 def _ticks(low: float, high: float) -> dict[str, object]:
     """Round numbers between the ends: powers of ten, with halves where these are few."""
     powers = range(int(np.floor(low)), int(np.ceil(high)) + 1)
-    steps = (1,) if len(powers) > 4 else (1, 2, 5)
+    steps = (1,) if len(powers) > 6 else (1, 2, 5)
     values = [step * 10.0**power for power in powers for step in steps]
     shown = [value for value in values if value >= 1 and low <= np.log10(value) <= high]
     return {

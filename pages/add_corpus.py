@@ -49,7 +49,7 @@ def layout(**query: Any) -> html.Div:
 def _tabs(view: SourceState) -> dmc.Tabs:
     tabs = [
         ("upload", "Upload", upload_form()),
-        ("path", "Path on the server", path_form(view)),
+        ("path", "Server path", path_form(view)),
         ("dataset", "Hugging Face", dataset_form(view)),
     ]
     heads = dmc.TabsList([dmc.TabsTab(label, value=key) for key, label, _ in tabs])
@@ -71,7 +71,8 @@ def _tabs(view: SourceState) -> dmc.Tabs:
 def look(view_data: Any) -> Any:
     """What there is in the source."""
     view = SourceState.parse(view_data)
-    if view.source is None:
+    is_asked = isinstance(view_data, dict) and "n" in view_data  # not by the address alone
+    if view.source is None or not (is_asked or view.is_named):
         return None
     try:
         request = SourceRequest.parse(_source(view))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import Input, Output, State, dcc, html, set_props
+from dash import Input, Output, State, dcc, html, no_update, set_props
 
 from components.corpora import (
     corpus_facts,
@@ -35,6 +35,7 @@ from services.types import CorpusInfo, CorpusStatistics
 callbacks = CallbackSet()
 
 PATH = "/corpus"  # its page also stands at /corpora with an id, which is where links lead
+_HIDDEN = {"display": "none"}
 
 
 def layout(**query: Any) -> html.Div:
@@ -45,34 +46,46 @@ def layout(**query: Any) -> html.Div:
         *corpus_dialog(),
         html.Div(id=Corpus.ERROR),
         html.Div(loading() if name else _nothing(), id=Corpus.HEAD),
-        html.Div(id=Corpus.STATISTICS_ERROR),
-        dmc.Stack(loading() if name else None, id=Corpus.STATISTICS),
-        documents_section(query, is_shown=name is not None),
-        tokens_section(query, is_shown=name is not None),
+        dcc.Store(id=Corpus.KNOWN),
+        dmc.Stack(_rest(query), id=Corpus.REST, style=_HIDDEN),
     ]
     return page(f"Corpus {name}" if name else "Corpus", body, actions=[_back()])
 
 
+def _rest(query: Any) -> list[Any]:
+    """What needs its files."""
+    return [
+        html.Div(id=Corpus.STATISTICS_ERROR),
+        dmc.Stack(loading(), id=Corpus.STATISTICS),
+        documents_section(query),
+        tokens_section(query),
+    ]
+
+
 @callbacks.on(
     Output(Corpus.HEAD, "children"),
+    Output(Corpus.REST, "style"),
+    Output(Corpus.KNOWN, "data"),
     Input(Corpus.ID, "data"),
     Input(CorpusAct.CHANGED, "data"),
+    State(Corpus.KNOWN, "data"),
     prevent_initial_call=False,
     errors_in=Corpus.ERROR,
 )
-def show(corpus_id: Any, changed: Any) -> Any:
-    """What the corpus is; without its files it is left."""
+def show(corpus_id: Any, changed: Any, known: Any) -> tuple[Any, Any, Any]:
+    """What the corpus is; the rest follows once it is known. Without its files it is left."""
     name = CorpusName.parse({"id": corpus_id}).id
     if name is None:
-        return _nothing()
+        return _nothing(), _HIDDEN, no_update
     if isinstance(changed, str) and changed.startswith(f"remove {name} "):
         set_props(Shell.LOCATION, {"href": "/corpora"})
-        return None
+        return None, _HIDDEN, no_update
     try:
-        return _head(services().corpora.get(name))
+        head = _head(services().corpora.get(name))
     except ActiscopeError:
         set_props(Corpus.HEAD, {"children": None})  # the error says what is the matter
         raise
+    return head, {}, no_update if known == name else name
 
 
 def _back() -> dcc.Link:
@@ -100,9 +113,8 @@ def _head(info: CorpusInfo) -> Any:
 
 @callbacks.on(
     Output(Corpus.STATISTICS, "children"),
-    Input(Corpus.ID, "data"),
+    Input(Corpus.KNOWN, "data"),
     State(Shell.SCHEME, "computedColorScheme"),
-    prevent_initial_call=False,
     errors_in=Corpus.STATISTICS_ERROR,
 )
 def show_statistics(corpus_id: Any, scheme: Any) -> Any:

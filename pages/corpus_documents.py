@@ -23,7 +23,7 @@ _SHOWN = 10
 _CHARS = 2000  # of each document
 
 
-def documents_section(query: Any, *, is_shown: bool) -> html.Div:
+def documents_section(query: Any) -> Any:
     """The documents from the one that the address names."""
     view = DocumentsAt.parse(query)
     jump = dmc.NumberInput(
@@ -43,8 +43,7 @@ def documents_section(query: Any, *, is_shown: bool) -> html.Div:
         html.Div(loading(), id=Corpus.DOCUMENTS),
     ]
     actions = html.Div(pager, className="as-pager")
-    panel = section("Documents", body, actions=actions)
-    return html.Div(panel, style={} if is_shown else {"display": "none"})
+    return section("Documents", body, actions=actions)
 
 
 @callbacks.on(
@@ -52,9 +51,8 @@ def documents_section(query: Any, *, is_shown: bool) -> html.Div:
     Output(Corpus.PLACE, "children"),
     Output(Corpus.BACK, "disabled"),
     Output(Corpus.NEXT, "disabled"),
-    Input(Corpus.ID, "data"),
+    Input(Corpus.KNOWN, "data"),
     Input(Corpus.PAGE, "data"),
-    prevent_initial_call=False,
     errors_in=Corpus.DOCUMENTS_ERROR,
 )
 def show(corpus_id: Any, view_data: Any) -> tuple[Any, str, bool, bool]:

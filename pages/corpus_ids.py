@@ -27,6 +27,8 @@ class Corpus:
     ID = "corpus-id"
     ERROR = "corpus-error"
     HEAD = "corpus-head"
+    KNOWN = "corpus-known"  # the corpus, once it is known that there is one
+    REST = "corpus-rest"
     STATISTICS = "corpus-statistics"
     STATISTICS_ERROR = "corpus-statistics-error"
     LENGTHS = "corpus-lengths"
@@ -142,3 +144,8 @@ class SourceState(UrlState):
     split: Column | None = None
     revision: Column | None = None
     most: int | None = Field(None, ge=1)  # documents that are read
+
+    @property
+    def is_named(self) -> bool:
+        """Whether there is something to look at."""
+        return any((self.upload, self.path, self.repo))

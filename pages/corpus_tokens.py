@@ -22,13 +22,13 @@ callbacks = CallbackSet()
 
 _WINDOWS = 5
 _POLICIES = {
-    "sliding": "Windows that overlap: every token is kept",
-    "documents": "First window only: the rest is left out",
+    "sliding": "Overlapping windows, all kept",
+    "documents": "First window only",
 }
-_BOS = {"auto": "As the model was trained", "always": "Before each window", "never": "None"}
+_BOS = {"auto": "As trained", "always": "Before each window", "never": "Never"}
 
 
-def tokens_section(query: Any, *, is_shown: bool) -> html.Div:
+def tokens_section(query: Any) -> Any:
     """The preview, with the options that the address carries."""
     state = PackingState.parse(query)
     body = [
@@ -39,8 +39,7 @@ def tokens_section(query: Any, *, is_shown: bool) -> html.Div:
         html.Div(loading(), id=Corpus.TOKENS),
     ]
     note = "A preview of what an extraction reads; it chooses these options for itself."
-    panel = section("As a model reads it", body, note=note)
-    return html.Div(panel, style={} if is_shown else {"display": "none"})
+    return section("As a model reads it", body, note=note)
 
 
 def _fields(state: PackingState) -> list[Any]:
@@ -48,10 +47,10 @@ def _fields(state: PackingState) -> list[Any]:
     models = [*dict.fromkeys([*names, *([state.model] if state.model else [])])]
     return [
         _choice("model", "Model", {name: name for name in models}, state.model, 200),
-        _choice("policy", "Long documents", _POLICIES, state.policy, 320),
+        _choice("policy", "Long documents", _POLICIES, state.policy, 250),
         _number("context", "Context (tokens)", state.context, 2),
         _number("stride", "Stride (tokens)", state.stride, 1),
-        _choice("bos", "Start token", _BOS, state.bos, 210),
+        _choice("bos", "Start token", _BOS, state.bos, 200),
     ]
 
 
@@ -78,10 +77,9 @@ def _number(name: str, label: str, value: int | None, least: int) -> dmc.NumberI
 
 @callbacks.on(
     Output(Corpus.TOKENS, "children"),
-    Input(Corpus.ID, "data"),
+    Input(Corpus.KNOWN, "data"),
     Input(Corpus.PACKING, "data"),
     running=[(Output(Corpus.TOKENS, "className"), "as-busy", "")],
-    prevent_initial_call=False,
     errors_in=Corpus.TOKENS_ERROR,
 )
 def show(corpus_id: Any, packing: Any) -> Any:
