@@ -25,6 +25,7 @@ BENCHMARKS = {
     "sae_encode": "Encoding with a large SAE",
     "preflight": "Measuring an SAE with its model",
     "store_read": "Reading one feature of an activation store",
+    "extraction": "A whole extraction against the bare forward pass",
     "store_build": "Building an activation store",
     "store_scale": "Large activation stores",
     "arrow_endpoint": "One feature over HTTP as an Arrow stream",
