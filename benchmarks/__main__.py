@@ -29,6 +29,7 @@ BENCHMARKS = {
     "store_build": "Building an activation store",
     "store_scale": "Large activation stores",
     "arrow_endpoint": "One feature over HTTP as an Arrow stream",
+    "extraction_anchors": "Extraction against other tools",
     "catalogue": "Searching the catalogue of SAEs",
     "run_list": "The list of a thousand and of a million runs",
 }

@@ -74,8 +74,8 @@ class Selector:
         """The selected ones."""
         if self.everything:
             return found
-        mask = self.mask(found.positions, found.values)
-        return Activations(found.feature, found.positions[mask], found.values[mask])
+        chosen = np.flatnonzero(self.mask(found.positions, found.values))  # faster than the mask
+        return Activations(found.feature, found.positions[chosen], found.values[chosen])
 
     def page(self, found: Activations, after: int | None, limit: int) -> Page:
         """At most `limit` selected activations at positions greater than `after`."""

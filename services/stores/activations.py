@@ -73,8 +73,8 @@ def _batches(
         cut = slice(start, start + _BATCH)
         positions, values = found.positions[cut], found.values[cut]
         if selector is not None:
-            mask = selector.mask(positions, values)
-            positions, values = positions[mask], values[mask]
+            chosen = np.flatnonzero(selector.mask(positions, values))  # faster than the mask
+            positions, values = positions[chosen], values[chosen]
         columns = [_viewed(positions, schema.field(0).type), _viewed(values, schema.field(1).type)]
         if "document" in schema.names:
             numbers = reading.store.documents_at(positions).astype(np.uint32)

@@ -11,6 +11,9 @@ from typing import Any
 
 import pyarrow as pa
 
+# At most so much is copied at once: of a larger piece the server would send what the socket takes
+# now, and ask for the rest again.
+_READ = 2**18
 MEDIA_TYPE = "application/vnd.apache.arrow.stream"
 
 
@@ -106,9 +109,9 @@ class StreamFile(io.RawIOBase):
         return self._at
 
     def read(self, n: int | None = -1) -> bytes:
-        """The next `n` bytes, fewer only at the end."""
+        """The next `n` bytes, or fewer; all that are left when `n` is not given."""
         left = max(self.size - self._at, 0)
-        left = left if n is None or n < 0 else min(n, left)
+        left = left if n is None or n < 0 else min(n, left, _READ)
         found, number = [], bisect_right(self._ends, self._at)
         while left:
             piece = self._pieces[number]

@@ -40,6 +40,7 @@ def serve(app_server: Flask, settings: Settings) -> None:
         threads=SERVER_THREADS,
         connection_limit=1000,
         channel_timeout=300,
+        outbuf_overflow=2**25,  # streams wait at 16 MiB: a temporary file is never needed
         channel_request_lookahead=1,  # tells waiting requests that their client is gone
         # Larger bodies never reach the guards, which would answer them in the one error shape.
         max_request_body_size=8 * body_limit(settings),
