@@ -63,9 +63,9 @@ class CorpusStore:
             if not corpora.forget(corpus_id):
                 n = corpora.usage().get(corpus_id, 0)
                 raise Conflict(
-                    f"corpus {corpus_id} cannot be deleted with its files: {n} extractions were "
-                    "made of it; remove them first (`actiscope extractions remove`), or delete "
-                    "the corpus without its files to take it out of use",
+                    f"corpus {corpus_id} cannot be deleted with its files: extractions were "
+                    f"made of it ({n}); remove them first (`actiscope extractions remove`), or "
+                    "delete the corpus without its files to take it out of use",
                     id=corpus_id,
                     extractions=n,
                 )

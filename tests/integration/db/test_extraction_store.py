@@ -128,7 +128,7 @@ def test_a_corpus_that_extractions_use_is_not_forgotten(
     corpora = CorpusStore(database)
     rows.ensure([extraction("ext_1", None)])
     assert corpora.usage() == {"letters": 1}
-    with pytest.raises(Conflict, match=r"1 extractions.*remove them first"):
+    with pytest.raises(Conflict, match=r"extractions were made of it \(1\); remove"):
         corpora.forget("letters")
     rows.forget("ext_1")
     corpora.forget("letters")
