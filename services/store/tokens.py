@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
@@ -23,17 +23,14 @@ class TokenSide:
     def __init__(self, storage: Storage, spec: StoreSpec, parts: Sequence[Part]) -> None:
         self.parts = tuple(parts)
         self.bases = np.concatenate([[0], np.cumsum([p.n_tokens for p in parts], dtype=np.int64)])
-        self._storage, self._spec = storage, spec
-        self._opened = lru_cache(maxsize=_OPEN)(self._open)
+        # Not a method of self: a store that is read no more must close its files at once, and a
+        # cycle of references would leave that to the garbage collector.
+        self.reader = lru_cache(maxsize=_OPEN)(partial(_reader, storage, spec, self.parts))
 
     @property
     def n_tokens(self) -> int:
         """Tokens in all parts."""
         return int(self.bases[-1])
-
-    def reader(self, number: int) -> PartReader:
-        """The part of that number."""
-        return self._opened(number)
 
     def rows(self, start: int, stop: int) -> TokenRows:
         """Tokens `start` to `stop` - 1; NotFound when they are not all there."""
@@ -81,10 +78,6 @@ class TokenSide:
         first, stop = int(indptr[0]), int(indptr[-1])
         return reader.features(first, stop)[at], reader.values(first, stop)[at], index
 
-    def _open(self, number: int) -> PartReader:
-        part = self.parts[number]
-        return PartReader(self._storage.source(part.file.path), part, self._spec)
-
     def _cut(self, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
         """Part number and rows in it, for all parts that the range touches."""
         number = int(np.searchsorted(self.bases, start, side="right")) - 1
@@ -112,3 +105,9 @@ def _joined(pieces: Sequence[TokenRows]) -> TokenRows:
         np.concatenate([piece.features for piece in pieces]),
         np.concatenate([piece.values for piece in pieces]),
     )
+
+
+def _reader(storage: Storage, spec: StoreSpec, parts: Sequence[Part], number: int) -> PartReader:
+    """The part of that number."""
+    part = parts[number]
+    return PartReader(storage.source(part.file.path), part, spec)
