@@ -8,8 +8,10 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
+from services.corpus.requests import PackingQuery
 from services.corpus.service import Corpora
 from services.corpus.store import CorpusStore
+from services.corpus.tokenised import preview
 from services.database import open_database
 from services.decoder.service import Decoders
 from services.demo import ARTEFACTS
@@ -25,6 +27,7 @@ from services.jobs.service import Jobs
 from services.jobs.table_queue import TableQueue
 from services.lm.catalogue import ModelCatalogue
 from services.lm.resident import Residents
+from services.lm.tokenizers import Tokenizers
 from services.registry.index import Index
 from services.registry.parts import Parts
 from services.registry.service import Registry
@@ -39,7 +42,7 @@ from services.runs.worker import EngineWorker
 from services.sae.catalogue import SaeCatalogue
 from services.settings import Settings
 from services.stores.service import Stores
-from services.types import Health, ModelInfo
+from services.types import Health, ModelInfo, PackingPreview
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +69,7 @@ class Container:
         kept = RegistryStore(self._database)
         index = Index(kept, models, saes)
         self._catalogue = Catalogue(models, saes, _default_model(settings), index)
+        self._tokenizers = Tokenizers()
         self._worker = EngineWorker(settings.queue_limit)
         self._engine = Engine(self._catalogue, self._residents)
         self._dispatcher = Dispatcher(self._store, self._engine, self._worker)
@@ -120,6 +124,18 @@ class Container:
     def models(self) -> tuple[ModelInfo, ...]:
         """The models that a run may name, each with its SAEs, the default one first."""
         return self._catalogue.models()
+
+    def packing_preview(self, corpus_id: str, query: PackingQuery) -> PackingPreview:
+        """The first windows of a corpus as a model would read them, and how many tokens it has.
+
+        Raises:
+            NotFound: no such corpus or model, or it was deleted.
+            InvalidArgument: the options contradict each other or the model.
+        """
+        corpus = self.corpora.open(corpus_id)
+        model_id, _ = self._catalogue.resolve(query.model_id, (), None, None)
+        entry = self._catalogue.model_entry(model_id)
+        return preview(corpus, self._tokenizers.get(entry), entry.info, query)
 
     def preload(self) -> None:
         """Load the default model and its SAEs in the engine's thread, before anybody asks, and

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from services.corpus.packing import n_kept
+from services.corpus.tokenised import token_ids
 from services.extraction.plan import Plan
-from services.extraction.windows import token_ids
 
 if TYPE_CHECKING:
     from services.corpus.reading import Corpus

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from services.corpus.packing import Cut, Window, n_left_out, windows
+from services.corpus.packing import Window, n_left_out, windows
+from services.corpus.tokenised import token_ids
 from services.extraction.plan import Plan
 from services.types import CorpusDocument
 
@@ -132,13 +133,3 @@ class WindowReader:
     ) -> Iterator[tuple[CorpusDocument, Sequence[int]]]:
         texts = [document.text for document in documents]
         return zip(documents, token_ids(self._tokenizer, texts, self._cut), strict=True)
-
-
-def token_ids(tokenizer: Any, texts: Sequence[str], cut: Cut) -> list[list[int]]:
-    """The tokens of each text as `tokenizer(text)` reads it, special ones that it spells included,
-    but without those that the tokenizer adds. A BOS that the text spells itself is not doubled.
-    """
-    if not texts:
-        return []
-    rows = tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
-    return [ids[1:] if cut.head and ids[:1] == [*cut.head] else ids for ids in rows]

@@ -15,6 +15,7 @@ from services.lm.decode import cache_works
 from services.lm.device import memory, memory_guard, reading_threads, writing_threads
 from services.lm.hooks import FAMILIES
 from services.lm.language_model import LanguageModel
+from services.lm.tokens import special_ids
 from services.lm.weight_files import revision
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def load_model(
         device=device,
         dtype=dtype,
         eos_ids=_eos_ids(model, tokenizer),
-        special_ids=_special_ids(tokenizer),
+        special_ids=special_ids(tokenizer),
         threads=writing_threads(threads, entry.info.n_params),
         reading_threads=reading_threads(threads),
         has_cache=entry.model_type in FAMILIES or cache_works(model),
@@ -191,8 +192,3 @@ def _eos_ids(model: Any, tokenizer: Any) -> frozenset[int]:
     for source in sources:
         ids.update(source if isinstance(source, list) else [source])
     return frozenset(id for id in ids if isinstance(id, int))
-
-
-def _special_ids(tokenizer: Any) -> frozenset[int]:
-    added = {id for id, token in tokenizer.added_tokens_decoder.items() if token.special}
-    return frozenset(added | set(tokenizer.all_special_ids))

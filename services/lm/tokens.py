@@ -53,12 +53,17 @@ def decode_text(tokenizer: Any, ids: Sequence[int], *, skip_special: bool = True
     return b"".join(map(codec.bytes_of, shown)).decode("utf-8", "replace")
 
 
+def special_ids(tokenizer: Any) -> frozenset[int]:
+    """Ids of the special tokens."""
+    return _codec(tokenizer).special
+
+
 class _Codec:
     """How one tokenizer's vocabulary spells bytes."""
 
     def __init__(self, tokenizer: Any) -> None:
         self.added = {id: token.content for id, token in tokenizer.added_tokens_decoder.items()}
-        self.special = frozenset(tokenizer.all_special_ids) | {
+        self.special: frozenset[int] = frozenset(tokenizer.all_special_ids) | {
             id for id, token in tokenizer.added_tokens_decoder.items() if token.special
         }
         self._literal = frozenset(self.added.values())
