@@ -193,7 +193,8 @@ def empty_extractions(is_filtered: bool) -> dmc.Paper:
 def _flat(values: Mapping[str, Any]) -> list[tuple[str, Any]]:
     rows: list[tuple[str, Any]] = []
     for name, value in values.items():
-        rows += _flat(value) if isinstance(value, Mapping) else [(str(name), value)]
+        is_nested = isinstance(value, Mapping) and name != "metadata"  # that is columns and types
+        rows += _flat(value) if is_nested else [(str(name), value)]
     return rows
 
 
@@ -207,7 +208,7 @@ def _plain(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, int):
         return f"{value:,}"
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | Mapping):
         return ", ".join(map(str, value)) or "none"
     return "–" if value is None else str(value)
 
