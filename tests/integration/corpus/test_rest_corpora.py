@@ -85,6 +85,18 @@ def test_from_an_upload_to_a_corpus_and_its_end(client: FlaskClient, container: 
     assert_is_error(client.get(place), 404)
 
 
+def test_the_windows_that_a_model_would_read(client: FlaskClient) -> None:
+    answer = client.get(f"{API}/demo/tokens?context=16&stride=8&limit=3")
+    found = checked(answer, schemas.PackingBody)
+    assert (found["model_id"], found["context"], len(found["windows"])) == ("actiscope-demo", 16, 3)
+    first, second = found["windows"][:2]
+    assert len(first["token_ids"]) == 16
+    assert sum(second["is_new"]) == 8
+    assert found["estimated_tokens"] > found["n_tokens"] > 0
+    assert_is_error(client.get(f"{API}/demo/tokens?model_id=nothing"), 404)
+    assert_is_error(client.get(f"{API}/demo/tokens?context=1000000"), 400)
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "status"),
     [
