@@ -7,7 +7,7 @@ from typing import Any
 
 from services.errors import InvalidArgument
 from services.store import Selection, StoreSpec
-from services.stores.requests import Selecting, Where
+from services.stores.filters import Selecting, Where
 
 _INT64 = 2**63
 
