@@ -6,7 +6,6 @@ import io
 import json
 import re
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -22,50 +21,15 @@ from services.registry.requests import SaeQuery
 from services.sae.config import WEIGHTS
 from services.types import JobStatus
 from services.web import extraction_schemas as schemas
-from services.web import install, make_server
-from tests import tiny
+from tests.integration.extraction.conftest import SAE, SECOND, corpus_id, rows
 from tests.integration.rest.conftest import assert_is_error
-from tests.made_corpora import jsonl, made
 
 API, SAES = "/api/v1/extractions", "/api/v1/saes"
-SAE, SECOND = "tiny-sae", "owner/second"
-WORDS = ["the", "cat", "sat", "on", "the", "mat", "and", "the", "dog", "ran"]
-
-
-def rows(n: int) -> list[dict[str, Any]]:
-    return [
-        {"text": " ".join(WORDS[(i + j) % 10] for j in range(3 + i % 9)), "year": i}
-        for i in range(n)
-    ]
 
 
 @pytest.fixture
-def container(settings: Any) -> Iterator[Container]:
-    home = settings.home
-    home.mkdir()
-    tiny.save_model(home, "tiny")
-    tiny.save_sae(home, SAE)
-    meta = {"hook_name": "blocks.2.hook_resid_post", "hf_hook_name": "model.layers.2.output"}
-    tiny.save_sae(home, SECOND, tensors=tiny.sae_tensors(seed=5), metadata=meta)
-    corpus = made(jsonl(home / "small.jsonl", rows(20)), home)
-    made(jsonl(home / "large.jsonl", rows(3000)), home)
-    assert corpus.info.n_documents == 20
-    container = Container(settings)
-    yield container
-    container.close()
-
-
-@pytest.fixture
-def client(container: Container) -> Iterator[FlaskClient]:
-    server = make_server(container.settings)
-    install(server, container, list)
-    with server.test_client() as made:
-        yield made
-
-
-def corpus_id(container: Container, name: str) -> str:
-    entries = container.corpora._catalogue.list()
-    return next(e.info.corpus_id for e in entries if e.info.corpus_id.startswith(name))
+def container(furnished: Container) -> Container:
+    return furnished
 
 
 def start(client: FlaskClient, container: Container, **body: Any) -> Any:
@@ -179,7 +143,11 @@ def test_the_addresses_of_an_sae(client: FlaskClient, container: Container) -> N
 
 
 def test_what_is_cancelled_is_kept_and_goes_on(client: FlaskClient, container: Container) -> None:
-    body = {"corpus_id": corpus_id(container, "large"), "batch_tokens": 128}
+    body = {
+        "corpus_id": corpus_id(container, "large"),
+        "batch_tokens": 32,
+        "packing": {"context": 32},
+    }
     item = one(start(client, container, **body))
     whole = one(start(client, container, **body))
     container.jobs.work()
@@ -267,7 +235,7 @@ def test_an_estimate_is_near(client: FlaskClient, container: Container) -> None:
     asked = {"sae_ids": [SAE], "corpus_id": corpus_id(container, "large")}
     found = client.post(f"{API}/estimate", json=asked).json
     schemas.EstimateBody.model_validate(found)
-    assert found["n_documents"] == 3000
+    assert found["n_documents"] == 600
     assert found["seconds"] is None
     assert any("time: not known" in note for note in found["notes"])
     item = one(start(client, container, **asked))
@@ -276,7 +244,7 @@ def test_an_estimate_is_near(client: FlaskClient, container: Container) -> None:
     assert live["n_tokens"] == pytest.approx(found["n_tokens"], rel=0.02)
     after = client.post(f"{API}/estimate", json=asked | {"max_tokens": 1000}).json
     assert after["n_tokens"] == 1000
-    assert after["n_documents"] < 3000
+    assert after["n_documents"] < 600
     assert after["seconds"] > 0
     assert after["per_sae"][SAE]["l0"] == pytest.approx(live["l0"])
     assert client.get(API).json["items"][0]["extraction_id"] == item["extraction_id"]
@@ -285,7 +253,11 @@ def test_an_estimate_is_near(client: FlaskClient, container: Container) -> None:
 def test_a_job_of_removed_extractions_is_not_done(
     container: Container, client: FlaskClient
 ) -> None:
-    body = {"corpus_id": corpus_id(container, "large"), "batch_tokens": 128}
+    body = {
+        "corpus_id": corpus_id(container, "large"),
+        "batch_tokens": 32,
+        "packing": {"context": 32},
+    }
     item = one(start(client, container, **body))
     container.jobs.work()
     while not shown(client, item["extraction_id"])["live"]["n_tokens"]:

@@ -83,3 +83,47 @@ def test_closing_fails_what_has_not_begun():
     closing.join(5)
     release.set()
     assert waiting.done()
+
+
+def test_pieces_of_long_jobs_take_no_place_and_their_turn(worker):
+    release, done = blocked(worker), []
+    piece = worker.between(lambda: done.append("piece"))
+    runs = [worker.submit(lambda i=i: done.append(i)) for i in range(2)]  # the bound is two
+    assert worker.waiting == 2
+    release.set()
+    [run.result(5) for run in runs]
+    assert done == ["piece", 0, 1]
+    assert piece.done() and worker.waiting == 0
+
+
+def test_a_cancelled_piece_is_never_done(worker):
+    release, done = blocked(worker), []
+    piece = worker.between(lambda: done.append(1))
+    assert piece.cancel()
+    release.set()
+    worker.submit(int).result(5)
+    assert done == [] and worker.waiting == 0
+
+
+def test_a_closed_worker_takes_no_piece_and_fails_those_that_wait():
+    worker = EngineWorker(limit=1)
+    release = blocked(worker)
+    piece = worker.between(int)
+    closing = threading.Thread(target=worker.close, args=(0.1,))
+    closing.start()
+    closing.join(5)
+    release.set()
+    with pytest.raises(Unavailable):
+        piece.result(5)
+    with pytest.raises(Unavailable):
+        worker.between(int)
+
+
+def test_runs_are_let_through_unless_the_job_is_to_stop(worker):
+    release = blocked(worker)
+    worker.submit(int)
+    worker.let_through(lambda: True)  # returns at once
+    assert worker.waiting == 1
+    threading.Timer(0.1, release.set).start()
+    worker.let_through(lambda: False)
+    assert worker.waiting == 0
