@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
@@ -52,7 +53,8 @@ def read_batch(
     names = sorted({sae.capture_name for sae in saes})
     sequences = [item.window.token_ids for item in items]
     read = capture_batch(lm, sequences, names)
-    picked = {name: _picked(read.pop(name), items, counting) for name in names}
+    where = [item.first + np.flatnonzero(counting.of(item)) for item in items]
+    picked = {name: _picked(read.pop(name), where) for name in names}
     return {sae.info.sae_id: _features(sae, picked[sae.capture_name], items) for sae in saes}
 
 
@@ -66,27 +68,33 @@ class _Picked:
     ends: list[int]  # of each window in `rows`, from 0
 
 
-def _picked(activations: Tensor, items: Sequence[Item], counting: Counting) -> _Picked:
-    where = [item.first + np.flatnonzero(counting.of(item)) for item in items]
+def _picked(activations: Tensor, where: list[np.ndarray]) -> _Picked:
     b, n, d = activations.shape
     flat = np.concatenate([i * n + at for i, at in enumerate(where)])
     rows = activations.reshape(b * n, d)[torch.from_numpy(flat).to(activations.device)]
-    _require_finite(rows)
     return _Picked(activations, rows, where, list(accumulate(map(len, where), initial=0)))
 
 
-def _require_finite(rows: Tensor) -> None:
-    if not bool(torch.isfinite(rows).all()):
-        raise Unsupported(
-            f"the model's activations are not finite in {rows.dtype}: use bfloat16 or float32 "
-            "(ACTISCOPE_DTYPE)"
-        )
+def _require_finite(sae: Sae, picked: _Picked, items: Sequence[Item]) -> None:
+    if bool(torch.isfinite(picked.rows).all()):
+        return
+    row = int((~torch.isfinite(picked.rows).all(1)).nonzero()[0])
+    i = bisect_right(picked.ends, row) - 1
+    item, token = items[i], int(picked.where[i][row - picked.ends[i]])
+    raise Unsupported(
+        f"the model's activations at {sae.capture_name} are not finite in {picked.rows.dtype} at "
+        f"token {token} of window {item.number} of document {item.document.number} "
+        f"({item.document.name}): use bfloat16 or float32 (ACTISCOPE_DTYPE)",
+        document=item.document.number,
+        token=token,
+    )
 
 
 def _features(
     sae: Sae, picked: _Picked, items: Sequence[Item]
 ) -> list[SparseRows] | ActiscopeError:
     try:
+        _require_finite(sae, picked, items)
         if sae.needs_whole_sequence:
             return [
                 _at(encode_sparse(sae, picked.whole[i, : len(item.window.token_ids)]), at)

@@ -88,7 +88,7 @@ def resolve(
         raise InvalidArgument(
             f"a context of {context} tokens; {lm.info.model_id} reads {lm.n_ctx}", field="context"
         )
-    batch_tokens = options.batch_tokens or _batch_tokens(lm)
+    batch_tokens = options.batch_tokens or _batch_tokens(lm, saes)
     return Plan(
         context=context,
         stride=packing.stride or max(context // 2, 1),
@@ -129,10 +129,11 @@ def _bos_id(options: ExtractionOptions, lm: LanguageModel, saes: Sequence[SaeEnt
     return bos_id if all(says.values()) else None
 
 
-def _batch_tokens(lm: LanguageModel) -> int:
+def _batch_tokens(lm: LanguageModel, saes: Sequence[SaeEntry]) -> int:
     """As many as take about a second, so that runs wait no longer; memory is bounded by it, too."""
     kind = lm.device.type if lm.device.type in _PIECE_FLOPS else "cpu"
-    affordable = _PIECE_FLOPS[kind] / (2 * max(lm.info.n_params or 1, 1))
+    encoders = sum(sae.info.d_in * sae.info.d_sae for sae in saes)
+    affordable = _PIECE_FLOPS[kind] / (2 * max((lm.info.n_params or 0) + encoders, 1))
     return int(min(max(affordable, 256), _BATCH_TOKENS[kind]))
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from services.errors import ActiscopeError, Conflict, InvalidArgument, Unsupported, as_product_error
+from services.errors import ActiscopeError, Conflict, InvalidArgument, Unsupported
 from services.extraction.drawing import drawn
 from services.extraction.engine_pieces import Engine, Pieces
 from services.extraction.lanes import Lane, active, sealed_by_all
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from services.decoder.service import Decoders
     from services.extraction.store import ExtractionStore
     from services.jobs.context import JobContext
+    from services.jobs.queue import Write
     from services.lm.language_model import LanguageModel
     from services.lm.resident import Residents
     from services.sae.catalogue import SaeEntry
@@ -86,6 +87,7 @@ class _Extraction:
         self._job, self._params, self._tools, self._corpus = job, params, tools, corpus
         self._pieces = Pieces(tools.engine, job)
         self._failures: dict[str, ActiscopeError] = {}  # by extraction
+        self._unsaid: list[Write] = []  # of these, until the next commit
 
     def run(self) -> dict[str, Any]:
         lm: LanguageModel = self._pieces.run(
@@ -94,7 +96,7 @@ class _Extraction:
         saes = self._saes(lm)
         plan = self._plan(lm, list(saes.values()))
         self._reached = Reached(plan, self._job.checkpoint)
-        self._job.commit(self._reached.checkpoint(0), write=self._configured(plan))
+        self._keep(self._reached.checkpoint(0), self._configured(plan))
         lanes = self._lanes(lm, saes, plan)
         self._extract(lm, lanes, plan)
         result = self._merge(lanes)
@@ -138,12 +140,9 @@ class _Extraction:
         entries = [self._tools.sae_entry(sae.info.sae_id) for sae in saes]
         return resolve(self._params.options, lm, entries, self._corpus.info.metadata)
 
-    def _configured(self, plan: Plan) -> Callable[[Any], None]:
-        writes = [
-            self._tools.rows.configure(extraction_id, plan.as_json())
-            for extraction_id in self._params.extraction_ids
-        ]
-        return _together(writes)
+    def _configured(self, plan: Plan) -> list[Write]:
+        ids = self._params.extraction_ids
+        return [self._tools.rows.configure(extraction_id, plan.as_json()) for extraction_id in ids]
 
     def _lanes(self, lm: LanguageModel, saes: Mapping[str, Sae], plan: Plan) -> list[Lane]:
         lanes = []
@@ -207,12 +206,18 @@ class _Extraction:
 
     def _commit(self, lanes: Sequence[Lane]) -> None:
         """Keep where it is, and how each extraction stands."""
+        self._note_failures(lanes)
         series = self._reached.series
         writes = [
             self._tools.rows.keep(lane.extraction_id, lane.standing.live(series))
             for lane in active(lanes)
         ]
-        self._job.commit(self._reached.checkpoint(sealed_by_all(active(lanes))), _together(writes))
+        self._keep(self._reached.checkpoint(sealed_by_all(active(lanes))), writes)
+
+    def _keep(self, checkpoint: Mapping[str, Any], writes: Sequence[Write] = ()) -> None:
+        """A commit that also says which extractions have failed since the last one."""
+        said, self._unsaid = self._unsaid, []
+        self._job.commit(checkpoint, _together([*writes, *said]))
 
     def _merge(self, lanes: Sequence[Lane]) -> dict[str, Any]:
         """Feature-major files and statistics of each store."""
@@ -225,8 +230,9 @@ class _Extraction:
                 self._job.progress(done)
                 live = lane.standing.live(self._reached.series)
                 write = self._tools.rows.complete(lane.extraction_id, live, lane.size_bytes)
-                self._job.commit(self._job.checkpoint or {}, write)
+                self._keep(self._job.checkpoint or {}, [write])
         self._note_failures(waiting)
+        self._keep(self._job.checkpoint or {})
         return {"extractions": result}
 
     def _read_decoders(self, lm: LanguageModel, lanes: Sequence[Lane]) -> None:
@@ -252,6 +258,7 @@ class _Extraction:
 
     def _fail(self, extraction_id: str, error: ActiscopeError) -> None:
         self._failures[extraction_id] = error
+        self._unsaid.append(self._tools.rows.fail(extraction_id, error))
         self._job.log(f"{extraction_id}: {error.message}", "error")
 
     def _raise_failures(self) -> None:
@@ -261,10 +268,14 @@ class _Extraction:
         extraction_id, error = next(iter(self._failures.items()))
         if len(self._params.extraction_ids) == 1:
             raise error
-        raise Unsupported(
-            f"{len(self._failures)} of {len(self._params.extraction_ids)} extractions failed, the "
-            f"others are complete. {extraction_id}: {error.message}",
-            failed={id: as_product_error(e).message for id, e in self._failures.items()},
+        # What a full disk or the end of the server did to all is said as such.
+        kinds = {type(failure) for failure in self._failures.values()}
+        kind = kinds.pop() if len(kinds) == 1 else Unsupported
+        n, n_failed = len(self._params.extraction_ids), len(self._failures)
+        others = "" if n_failed == n else ", the others are complete"
+        raise kind(
+            f"{n_failed} of {n} extractions failed{others}. {extraction_id}: {error.message}",
+            failed={id: failure.message for id, failure in self._failures.items()},
         )
 
 
@@ -281,7 +292,7 @@ def _facts(lane: Lane, seconds: float) -> dict[str, Any]:
     }
 
 
-def _together(writes: Sequence[Callable[[Any], None]]) -> Callable[[Any], None]:
+def _together(writes: Sequence[Write]) -> Write:
     """All of them in one transaction."""
 
     def write(session: Any) -> None:

@@ -40,7 +40,13 @@ class Item:
 
     window: Window
     stored: int
-    begins: CorpusDocument | None  # the document, where this is its first window
+    document: CorpusDocument
+    number: int  # among the document's windows
+
+    @property
+    def begins(self) -> CorpusDocument | None:
+        """The document, where this is its first window."""
+        return None if self.number else self.document
 
     @property
     def first(self) -> int:
@@ -102,7 +108,7 @@ class WindowReader:
                 if item is not None:
                     yield item, at
                 stored = window.kept if limit is None else min(window.kept, limit - at.position)
-                item = Item(window, stored, None if number else document)
+                item = Item(window, stored, document, number)
                 position = at.position + stored
                 at = replace(at, document=document.number, window=number + 1, position=position)
                 if position == limit:
