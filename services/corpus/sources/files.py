@@ -98,6 +98,8 @@ def open_files(
         if place.is_dir():
             return _open_folder(place, format, separator, check)
         check([place])
+        if place.exists() and not place.is_file():
+            raise InvalidArgument(f"{place.name} is no file and no folder")
         file = SourceFile(place, place.name)
         return FileSource(place.name, _format_of(place, format), [file], separator)
     except FileNotFoundError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pytest
 from services.corpus.sources import json_lines, lines, pieces, text
 from services.corpus.sources.files import open_files
 from services.corpus.sources.pieces import Row
-from services.errors import InvalidArgument
+from services.errors import InvalidArgument, NotFound
 from services.types import SkippedLine
 
 
@@ -279,6 +280,16 @@ def test_a_folder_is_read_by_name_and_has_one_format(tmp_path: Path) -> None:
     assert [f.name for f in open_files(folder, "text").files] == ["read.txt"]
     with pytest.raises(InvalidArgument, match="no parquet files"):
         open_files(folder, "parquet")
+
+
+def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    with pytest.raises(InvalidArgument, match="no file and no folder"):
+        open_files(tmp_path / "pipe.jsonl", "auto")
+    with pytest.raises(InvalidArgument, match="no files"):
+        open_files(tmp_path, "auto")
+    with pytest.raises(NotFound):
+        open_files(tmp_path / "gone.jsonl", "auto")
 
 
 def test_a_dataset_that_was_saved(tmp_path: Path) -> None:
