@@ -46,7 +46,7 @@ def addresses(server: Flask) -> list[tuple[str, str]]:
     """Every method and address that the server routes, arguments filled in."""
     found = []
     for rule in server.url_map.iter_rules():
-        values = dict.fromkeys(rule.arguments, "x")
+        values = dict.fromkeys(rule.arguments, "1")  # also an integer
         path = rule.build(values, append_unknown=False)
         assert path is not None, rule
         found += [(method, path[1]) for method in sorted(rule.methods or ())]
