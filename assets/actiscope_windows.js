@@ -17,11 +17,11 @@
   }
 
   function strip(one, n) {
-    const name = `${one.title}, ${one.note}`;
+    const title = `Window ${n + 1}, ${one.title}`;
     return h("li", { key: n, className: "as-win" },
       h("div", { className: "as-strip-head" },
-        h("span", null, one.title), h("span", { className: "as-num" }, one.note)),
-      h("div", { className: "as-win-body", tabIndex: 0, role: "region", "aria-label": name },
+        h("span", null, title), h("span", { className: "as-num" }, one.note)),
+      h("div", { className: "as-win-body", tabIndex: 0, role: "region", "aria-label": `${title}, ${one.note}` },
         one.tokens.map((text, i) => token(text, one.kinds[i], one.ids[i], i))));
   }
 

@@ -56,7 +56,7 @@ def window_of(window: PackedWindow) -> dict[str, Any]:
     note = f"{len(window.tokens):,} tokens"
     if fresh < len(window.tokens):
         note += f", {fresh:,} kept"
-    title = f"Document {window.document + 1:,}"
+    title = f"document {window.document + 1:,}"
     ids = list(window.token_ids)
     return {"title": title, "note": note, "tokens": list(window.tokens), "ids": ids, "kinds": kinds}
 

@@ -52,11 +52,18 @@ REGISTRY = {
     "/saes/add?source=local": "#add-tabs",
     "/models": "#models-content .as-model",
     "/models?id=actiscope-demo": "#models-content .as-facts",
+    "/corpora": "#corpora-items tbody tr",
+    "/corpora?id=demo&context=32": "#corpus-windows li",
+    "/corpora?id=nobody": "[role=alert]",
+    "/corpora/add": "#add-corpus-upload label",
+    "/corpora/add?source=dataset": "#add-corpus-tabs",
+    "/jobs": "#jobs-items .as-empty, #jobs-items tbody tr",
+    "/jobs?id=00000000-0000-7000-8000-000000000000": "[role=alert]",
     "/extractions?status=failed": "#extractions-summary .as-empty",
     "/extractions/new?sae=demo-l1-res&corpus=demo": "#new-estimate .as-numbers",
     "/extraction?id=nobody": "#extraction-error [role=alert]",
 }
-"""Pages of models, SAEs and extractions, and what each shows once it is complete."""
+"""Pages of all that is listed, and what each shows once it is complete."""
 
 PATHS = (
     "/", "/?run={}&feature=1&token=3", "/runs", "/runs/{}", "/health", "/nothing", *REGISTRY,
@@ -90,7 +97,16 @@ def test_no_page_scrolls_sideways_on_a_phone(open_screen: Open, run_id: str, pat
 
 
 def test_every_page_is_reached_by_the_rail(screen: Screen) -> None:
-    for name in ("Runs", "SAEs", "Models", "Extractions", "Health", "Playground"):
+    for name in (
+        "Runs",
+        "SAEs",
+        "Models",
+        "Corpora",
+        "Extractions",
+        "Jobs",
+        "Health",
+        "Playground",
+    ):
         screen.page.get_by_role("navigation").get_by_text(name).click()
         screen.page.get_by_role("heading", level=1, name=name).wait_for()
 
