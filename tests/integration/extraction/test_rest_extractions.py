@@ -51,9 +51,17 @@ def shown(client: FlaskClient, extraction_id: str) -> dict[str, Any]:
     return answer.json
 
 
+def until_under_way(client: FlaskClient, item: dict[str, Any]) -> None:
+    """Until some of its tokens are done."""
+    while (view := shown(client, item["extraction_id"]))["phase"] != "extracting" or not view[
+        "done"
+    ]:
+        time.sleep(0.05)
+
+
 def ended(container: Container, job_id: str, status: JobStatus = JobStatus.SUCCEEDED) -> None:
     container.jobs.work()
-    view = container.jobs.wait(job_id, 120)
+    view = container.jobs.wait(job_id, 240)
     assert view.status is status, (view, container.jobs.log(job_id))
 
 
@@ -149,10 +157,8 @@ def test_what_is_cancelled_is_kept_and_goes_on(client: FlaskClient, container: C
         "packing": {"context": 32},
     }
     item = one(start(client, container, **body))
-    whole = one(start(client, container, **body))
     container.jobs.work()
-    while not shown(client, item["extraction_id"])["live"]["n_tokens"]:
-        time.sleep(0.05)
+    until_under_way(client, item)
     client.post(f"{API}/{item['extraction_id']}/cancel")
     assert container.jobs.wait(item["job_id"], 60).status is JobStatus.CANCELLED
     half = shown(client, item["extraction_id"])
@@ -160,6 +166,7 @@ def test_what_is_cancelled_is_kept_and_goes_on(client: FlaskClient, container: C
     assert not half["is_complete"]
     client.post(f"{API}/{item['extraction_id']}/retry")
     ended(container, item["job_id"])
+    whole = one(start(client, container, **body))
     ended(container, whole["job_id"])
     done, other = (shown(client, i["extraction_id"]) for i in (item, whole))
     assert done["is_complete"]
@@ -260,8 +267,7 @@ def test_a_job_of_removed_extractions_is_not_done(
     }
     item = one(start(client, container, **body))
     container.jobs.work()
-    while not shown(client, item["extraction_id"])["live"]["n_tokens"]:
-        time.sleep(0.05)
+    until_under_way(client, item)
     client.post(f"{API}/{item['extraction_id']}/cancel")
     container.jobs.wait(item["job_id"], 60)
     assert client.delete(f"{API}/{item['extraction_id']}").status_code == 204
