@@ -133,7 +133,7 @@ def _query(state: FeatureState, is_complete: bool) -> StoreFeaturesQuery:
 
 def _tops(name: str, found: FeaturesPage) -> Mapping[int, list[str]]:
     """Where each of them is strongest."""
-    stores, query = services().stores, StoreFeatureQuery(examples=8, width=0)
+    stores, query = services().stores, StoreFeatureQuery(examples=8, per_interval=0, width=0)
     features = [stores.feature(name, int(item["feature"]), query) for item in found.items]
     return {one.feature: top_tokens(one) for one in features}
 
@@ -153,7 +153,7 @@ def show_feature(stamp: Any, state_data: Any, scheme: Any) -> Any:
         raise PreventUpdate
     if state.feature is None:
         return _choose()
-    query = StoreFeatureQuery(examples=10, width=12)
+    query = StoreFeatureQuery(examples=10, per_interval=0, width=12)
     feature = services().stores.feature(name, state.feature, query)
     close = dmc.Button("Close", id=close_feature(0), variant="default", size="compact-sm")
     note = None if feature.is_final else "Of what is written so far."

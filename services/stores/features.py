@@ -12,7 +12,7 @@ import pyarrow as pa
 from services.errors import InvalidArgument, Unavailable
 from services.store import Activations
 from services.store.features import PLACES, SCALARS, SCHEMA, quantile_name
-from services.store.statistics.feature import FeatureStatistics, Histogram, Interval
+from services.store.statistics.feature import FeatureStatistics, Histogram
 from services.stores.arrow import RecordStream
 from services.stores.contexts import context
 from services.stores.reading import Reading
@@ -91,7 +91,7 @@ def one_feature(reading: Reading, feature: int, query: StoreFeatureQuery) -> Sto
     def examples(positions: np.ndarray, values: np.ndarray) -> tuple[StoreExample, ...]:
         return _examples(reading, found, query.width, positions, values)
 
-    cut = slice(query.examples)
+    cut, some = slice(query.examples), slice(query.per_interval)
     return StoreFeature(
         **_plain(known),
         is_dead=known.dead,
@@ -101,17 +101,16 @@ def one_feature(reading: Reading, feature: int, query: StoreFeatureQuery) -> Sto
         log_histogram=_histogram(known.log_histogram),
         negative_log_histogram=_histogram(known.negative_log_histogram),
         top=examples(known.top_positions[cut], known.top_values[cut]),
-        intervals=tuple(ExampleInterval(i.low, i.high, examples(*_of(i))) for i in known.intervals),
+        intervals=tuple(
+            ExampleInterval(i.low, i.high, examples(i.positions[some], i.values[some]))
+            for i in known.intervals
+        ),
     )
 
 
 def _plain(known: FeatureStatistics) -> Mapping[str, Any]:
     names = {"feature", "n", "n_documents", "token_density", "document_density", "idf"}
     return {name: getattr(known, name) for name in names | {"min", "max", "mean", "std"}}
-
-
-def _of(interval: Interval) -> tuple[np.ndarray, np.ndarray]:
-    return interval.positions, interval.values
 
 
 def _examples(

@@ -116,6 +116,7 @@ class StoreFeatureQuery(Parameters):
     """One feature, with examples in their context."""
 
     examples: int = Field(32, ge=0, le=100, description="at most so many of the strongest ones")
+    per_interval: int = Field(5, ge=0, le=5, description="at most so many of each interval")
     width: Width = 10
 
 
