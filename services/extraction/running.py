@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -243,11 +243,14 @@ class _Extraction:
             try:
                 while (step := self._pieces.run(partial(next, steps, None))) is not None:
                     self._job.progress(step.done, step.total)
+                    if step.table is not None and (reason := step.table.info.without_logits):
+                        self._job.log(f"decoder of {lane.sae_id}: {reason}", "warning")
                     self._job.check()
             except ActiscopeError as error:
                 self._job.log(f"decoder of {lane.sae_id}: {error.message}", "warning")
             finally:
-                steps.close()
+                with suppress(ValueError):  # a piece is under way: closed when nobody has it
+                    steps.close()
 
     # What failed
 
