@@ -44,6 +44,8 @@ def _ticks(low: float, high: float) -> dict[str, object]:
     steps = (1,) if len(powers) > 6 else (1, 2, 5)
     values = [step * 10.0**power for power in powers for step in steps]
     shown = [value for value in values if value >= 1 and low <= np.log10(value) <= high]
+    if len(shown) < 2:
+        shown = [10**low, 10**high]
     return {
         "tickvals": [float(np.log10(v)) for v in shown],
         "ticktext": [f"{v:,.0f}" for v in shown],
