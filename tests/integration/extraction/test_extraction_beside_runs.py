@@ -25,6 +25,9 @@ RUN = {
     "temperature": 0.0,
 }
 
+ON_ONE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""For what does not depend on the database: hundreds of batches take long."""
+
 
 def begun(container: Container) -> ExtractionView:
     request = StartExtraction(
@@ -70,6 +73,7 @@ def run(client: FlaskClient) -> Any:
     return answer.json["output"], rows
 
 
+@ON_ONE
 def test_runs_come_first_and_change_nothing(furnished: Container, client: FlaskClient) -> None:
     alone = run(client)
     undisturbed = begun(furnished)
@@ -105,6 +109,7 @@ def test_a_server_that_stops_hands_it_to_the_next_one(settings: Any, furnished: 
         next_one.close()
 
 
+@ON_ONE
 def test_a_command_and_a_server_never_both_work_on_it(settings: Any, furnished: Container) -> None:
     view = begun(furnished)
     command = Container(settings)
@@ -117,6 +122,7 @@ def test_a_command_and_a_server_never_both_work_on_it(settings: Any, furnished: 
     assert (job.status, job.attempt) == (JobStatus.SUCCEEDED, 1)
 
 
+@ON_ONE
 def test_other_kinds_do_not_wait_for_an_extraction(furnished: Container) -> None:
     view = begun(furnished)
     source = furnished.settings.home / "other.txt"
