@@ -35,7 +35,7 @@ from pages.extraction_ids import Act, Extraction
 from pages.extraction_state import ExtractionName, FeatureState
 from services.errors import ActiscopeError, NotFound
 from services.extraction.requests import ExtractionQuery
-from services.types import ExtractionLive, ExtractionView, Source
+from services.types import ExtractionLive, ExtractionView, JobView, Source
 
 callbacks = CallbackSet()
 
@@ -135,7 +135,9 @@ def follow(named: Any, tick: Any, _changed: Any, stamp: Any, scheme: Any) -> tup
     drawn = [draw(view.live, theme) for draw in (speed_figure, density_figure, l0_figure)]
     shown = {} if view.live.n_tokens else _HIDDEN
     new = no_update if now == stamp else now
-    return _head(view), view.status.is_final, new, shown, *drawn, tick
+    job = _job(view)
+    is_over = view.status.is_final and (job is None or job.status.is_final)  # the job ends last
+    return _head(view, job), is_over, new, shown, *drawn, tick
 
 
 def _stamp(view: ExtractionView) -> dict[str, Any]:
@@ -145,22 +147,26 @@ def _stamp(view: ExtractionView) -> dict[str, Any]:
     return {"id": view.extraction_id, "grown": grown, "state": state}
 
 
-def _head(view: ExtractionView) -> list[Any]:
+def _job(view: ExtractionView) -> JobView | None:
+    """Its job; None once that is forgotten."""
+    try:
+        return None if view.job_id is None else services().jobs.get(view.job_id)
+    except NotFound:
+        return None
+
+
+def _head(view: ExtractionView, job: JobView | None) -> list[Any]:
     buttons = extraction_actions.buttons(view)
     heading = "So far" if not view.status.is_final else "Result"
     return [
-        section("Progress", _progress(view), actions=buttons),
+        section("Progress", _progress(view, job), actions=buttons),
         section(heading, summary_numbers(view)) if view.live.n_tokens else None,
     ]
 
 
-def _progress(view: ExtractionView) -> list[Any]:
-    """That of its job; of its own what is left once the job is forgotten."""
+def _progress(view: ExtractionView, job: JobView | None) -> list[Any]:
+    """That of its job; without one what the extraction itself has."""
     where = extraction_line(view, _source(view.sae_id))
-    try:
-        job = None if view.job_id is None else services().jobs.get(view.job_id)
-    except NotFound:
-        job = None
     if job is None:
         return [where, status_badge(view.status), problem(view)]
     return [where, job_progress(job), dcc.Link("Log of the job", href=job_href(job.job_id))]
