@@ -17,6 +17,7 @@ from components.icons import icon
 from pages.callbacks import CallbackSet
 from pages.context import services
 from pages.corpus_ids import CorpusAct, CorpusName, corpus_act
+from services.errors import Unsupported
 from services.types import CorpusInfo
 
 callbacks = CallbackSet()
@@ -96,7 +97,10 @@ def act(_clicks: Any) -> tuple[Any, Any]:
 def ask(doomed: Any) -> tuple[Any, ...]:
     """Say what deleting means."""
     name = _named(doomed)
-    info = services().corpora.get(name)
+    try:
+        info = services().corpora.get(name)
+    except Unsupported as error:  # it cannot be read: all that is left is to remove its files
+        return True, f"Delete corpus {name}?", dmc.Text(error.message), True, None
     is_deleted = info.deleted_at is not None
     return True, f"Delete corpus {info.name}?", dmc.Text(_TEXT), is_deleted, None
 

@@ -78,24 +78,29 @@ def show(job_id: Any, _ticks: Any, _changed: Any, seen: Any) -> tuple[Any, ...]:
     name = JobName.parse({"id": job_id}).id
     if name is None:
         return None, _HIDDEN, _HIDDEN, False, _HIDDEN, no_update, True, no_update
-    try:
-        job = services().jobs.get(name)
-    except NotFound:
-        set_props(Job.TICK, {"disabled": True})  # nobody will ever finish it
-        set_props(Job.SECTION, {"style": _HIDDEN})
-        raise
-    final = job.status.is_final
+    job = _job(name)
+    is_final = job.status.is_final
     stamp = {"id": name, "status": job.status.value, "attempt": job.attempt}
     return (
         [job_progress(job), outcome(job)],
         {},
-        _HIDDEN if final else {},
+        _HIDDEN if is_final else {},
         job.is_cancelling,
         {} if job.status in (JobStatus.FAILED, JobStatus.CANCELLED) else _HIDDEN,
         _again(job),
-        final,
+        is_final,
         no_update if seen == stamp else stamp,
     )
+
+
+def _job(job_id: str) -> JobView:
+    """The job; one that is gone is asked for no more."""
+    try:
+        return services().jobs.get(job_id)
+    except NotFound:
+        set_props(Job.TICK, {"disabled": True})
+        set_props(Job.SECTION, {"style": _HIDDEN})
+        raise
 
 
 def _again(job: JobView) -> str:

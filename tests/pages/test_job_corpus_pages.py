@@ -213,6 +213,21 @@ def test_deleting_asks_and_the_demo_keeps_its_files(client: Client, container: C
     assert "Restore" in with_deleted
 
 
+def test_a_corpus_that_cannot_be_read_is_listed_and_removed(
+    client: Client, container: Container, corpus: CorpusInfo, settings: Settings
+) -> None:
+    folder = settings.home / "corpora" / corpus.corpus_id
+    (folder / "corpus.json").write_text("{}")
+    assert "Unusable" in json.dumps(response(client, "corpora-items.children", {}, None))
+    doomed = {"id": corpus.corpus_id, "n": 1}
+    asked = response(client, "corpus-question.children", doomed)["response"]
+    assert asked["corpus-with-files"]["checked"] is True
+    spec = spec_of(client, '"name":"corpus-modal","type":"confirm"')
+    client.post(spec, [1], [doomed, True])
+    assert not folder.exists()
+    assert corpus.corpus_id not in [one.corpus_id for one in container.corpora.list(CorpusQuery())]
+
+
 def test_a_source_is_looked_at_and_added(client: Client, container: Container, ships: Path) -> None:
     view = {"source": "path", "path": str(ships), "n": 1}
     found = json.dumps(response(client, "add-corpus-found.children", view))
