@@ -84,7 +84,7 @@ def _transposed(
     columns = np.concatenate(features).astype(index)
     rows: Any = sparse.csr_matrix((data, columns, indptr.astype(index)), shape=shape, copy=False)
     turned = rows.tocsc()
-    positions = turned.indices.astype(np.uint32, copy=False)
+    positions = turned.indices.view(f"u{turned.indices.itemsize}").astype(np.uint32, copy=False)
     return turned.indptr.astype(np.int64), positions, turned.data.view(dtype)
 
 
@@ -101,11 +101,12 @@ def _document_counts(
     np.not_equal(documents[1:], documents[:-1], out=new[1:])
     fires = np.diff(indptr) > 0
     new[indptr[:-1][fires]] = True
-    n_documents = np.diff(np.searchsorted(np.flatnonzero(new), indptr))
+    n_documents = np.zeros(len(fires), np.uint32)
+    n_documents[fires] = np.add.reduceat(new, indptr[:-1][fires], dtype=np.uint32)
     in_first, in_last = fires.copy(), fires.copy()
     in_first[fires] = documents[indptr[:-1][fires]] == 0
     in_last[fires] = documents[indptr[1:][fires] - 1] == document_of[-1]
-    return n_documents.astype(np.uint32), in_first, in_last
+    return n_documents, in_first, in_last
 
 
 def _record_batch(
