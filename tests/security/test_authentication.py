@@ -25,7 +25,7 @@ def test_every_route_refuses_the_unknown_caller(guarded: Flask) -> None:
     assert any(path.endswith("/health") for _, path in routed)
     assert any(path.startswith("/assets/") for _, path in routed)
     assert {("POST", "/api/v1/saes"), ("DELETE", "/api/v1/models/1")} <= set(routed)
-    assert {("POST", "/api/v1/saes/look"), ("POST", "/api/v1/tasks/x/cancel")} <= set(routed)
+    assert {("POST", "/api/v1/saes/look"), ("POST", "/api/v1/tasks/1/cancel")} <= set(routed)
     everything = routed + [(method, path) for method in _METHODS for path in _UNROUTED]
     for method, path in everything:
         with guarded.test_client() as client:
