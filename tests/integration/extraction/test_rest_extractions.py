@@ -53,9 +53,12 @@ def shown(client: FlaskClient, extraction_id: str) -> dict[str, Any]:
 
 def until_under_way(client: FlaskClient, item: dict[str, Any]) -> None:
     """Until some of its tokens are done."""
+    deadline = time.monotonic() + 120
     while (view := shown(client, item["extraction_id"]))["phase"] != "extracting" or not view[
         "done"
     ]:
+        assert view["status"] in ("queued", "running"), view
+        assert time.monotonic() < deadline
         time.sleep(0.05)
 
 
