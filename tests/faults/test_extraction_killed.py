@@ -21,7 +21,7 @@ import pytest
 from services.container import Container
 from services.corpus.requests import AddCorpus, Packing
 from services.errors import NotFound
-from services.extraction.requests import StartExtraction
+from services.extraction.requests import ExtractionQuery, StartExtraction
 from services.settings import Settings
 from services.store import ActivationStore
 from services.store.verify import rebuild, verify
@@ -58,9 +58,13 @@ class Shop:
     def __init__(self, world: World, url: str, stack: ExitStack, log: Path) -> None:
         self.world, self.url, self.stack, self.log = world, url, stack, log
         self.container = stack.enter_context(opened(world.home, url))
-        views = self.container.extractions.start(world.request())
+        self.begin()
+
+    def begin(self) -> None:
+        """Accept a further extraction; nobody works on it yet."""
+        views = self.container.extractions.start(self.world.request())
         self.ids = [view.extraction_id for view in views]
-        self.job_id = str(views[0].job_id)
+        self.job_id, self.left_at = str(views[0].job_id), 0
 
     def worker(self, lease_s: float = 30, **environment: str) -> subprocess.Popen[bytes]:
         """A worker that is about to take the job."""
@@ -87,6 +91,17 @@ class Shop:
             time.sleep(0.01)
         return view
 
+    def until_begun(self) -> None:
+        """A worker has the job, or has done it; one that killed three workers is tried again."""
+        view = self.until(lambda job: job.status is not JobStatus.QUEUED and not self.is_left(job))
+        if view.error_code == "CRASHED":
+            self.container.extractions.retry(self.ids[0])
+            self.until_begun()
+
+    def is_left(self, job: JobView) -> bool:
+        """Whether its worker was killed, and nobody has it yet."""
+        return job.status is JobStatus.RUNNING and job.attempt == self.left_at
+
     def succeeded(self) -> JobView:
         view = self.until(lambda job: job.status.is_final)
         assert view.status is JobStatus.SUCCEEDED, (view, self.container.jobs.log(self.job_id))
@@ -107,11 +122,13 @@ class Shop:
                 continue  # killed before the first version
             assert verify(str(folder)) == []
 
-    def assert_as_undisturbed(self) -> None:
+    def assert_as_undisturbed(self) -> int:
+        """The same files with the same bytes; how many."""
         self.assert_sound()
         assert self.made() == self.world.expected
         for extraction_id in self.ids:
             assert self.container.extractions.get(extraction_id).is_complete
+        return sum(map(len, self.world.expected))
 
 
 @contextmanager
@@ -174,25 +191,30 @@ def on_postgres(world: World, postgres_url: str, tmp_path: Path) -> Iterator[Sho
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("wanted", [1, pytest.param(24, marks=pytest.mark.endurance)])
 def test_killed_at_random_moments_it_comes_out_the_same(shop: Shop, wanted: int) -> None:
-    rng, kills = random.Random(5), 0
-    for _ in range(wanted):
+    rng, kills, builds, files = random.Random(5), 0, 0, 0
+    while kills < wanted:
         worker = shop.worker()
+        shop.until_begun()
         if kills == 0:  # at least one dies at work
             shop.until(lambda job: job.phase == "extracting" and job.done > 0)
         time.sleep(rng.uniform(0, 0.5) * shop.world.took_s)
-        if shop.job().status.is_final:
-            break
+        is_done = shop.job().status.is_final
         kill(worker)
-        kills += 1
+        shop.left_at = shop.job().attempt
         shop.assert_sound()
+        if is_done:
+            files, builds = files + shop.assert_as_undisturbed(), builds + 1
+            shop.begin()
+        else:
+            kills += 1
     shop.worker()
-    view = shop.succeeded()
-    shop.assert_as_undisturbed()
-    assert 1 <= view.crashes == view.attempt - 1 <= kills
-    n = sum(map(len, shop.made()))
-    print(f"{kills} kills, {view.attempt - 1} resumes: {n} files identical")
+    shop.until_begun()
+    assert shop.succeeded().attempt >= 2
+    files += shop.assert_as_undisturbed()
+    print(f"{kills} kills and resumes in {builds + 1} extractions: {files} files identical")
 
 
+@pytest.mark.endurance
 @pytest.mark.timeout(900)
 def test_a_worker_taken_for_dead_and_two_at_once_change_nothing(shop: Shop) -> None:
     """A frozen worker wakes while another has the job: its store is the other's."""
@@ -207,15 +229,17 @@ def test_a_worker_taken_for_dead_and_two_at_once_change_nothing(shop: Shop) -> N
     shop.assert_as_undisturbed()
 
 
-def test_a_corpus_that_changes_underneath_is_refused_by_name(shop: Shop) -> None:
-    worker = shop.worker()
-    shop.until(lambda job: job.phase == "extracting" and job.done > 0)
-    kill(worker)
+@pytest.mark.parametrize("begun", [False, pytest.param(True, marks=pytest.mark.endurance)])
+def test_a_corpus_that_changes_underneath_is_refused_by_name(shop: Shop, begun: bool) -> None:
+    if begun:
+        worker = shop.worker()
+        shop.until(lambda job: job.phase == "extracting" and job.done > 0)
+        kill(worker)
     (file,) = (shop.world.home / "corpora" / shop.world.corpus_id).glob("documents-*.parquet")
     content = file.read_bytes()
     try:
         file.write_bytes(content[:-100] + b"x" * 100)
-        shop.worker()
+        shop.container.jobs.work()
         view = shop.until(lambda job: job.status.is_final)
         assert (view.status, view.error_code) == (JobStatus.FAILED, "CONFLICT")
         assert file.name in str(view.error_message)
@@ -226,6 +250,7 @@ def test_a_corpus_that_changes_underneath_is_refused_by_name(shop: Shop) -> None
     shop.assert_as_undisturbed()
 
 
+@pytest.mark.endurance
 def test_cancelled_it_keeps_what_is_done_and_goes_on_when_retried(shop: Shop) -> None:
     worker = shop.worker()
     shop.until(lambda job: job.phase == "extracting" and job.done > 0)
@@ -241,7 +266,7 @@ def test_cancelled_it_keeps_what_is_done_and_goes_on_when_retried(shop: Shop) ->
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("limit", [30_000, 120_000])
+@pytest.mark.parametrize("limit", [30_000, pytest.param(120_000, marks=pytest.mark.endurance)])
 def test_a_full_disk_is_said_and_after_making_room_it_goes_on(
     on_postgres: Shop, limit: int
 ) -> None:
@@ -260,6 +285,7 @@ def test_a_full_disk_is_said_and_after_making_room_it_goes_on(
     shop.assert_as_undisturbed()
 
 
+@pytest.mark.endurance
 @pytest.mark.postgres
 def test_it_waits_for_a_database_that_is_away(on_postgres: Shop, postgres_server) -> None:
     shop = on_postgres
@@ -297,3 +323,40 @@ def _whole(world: World) -> Path:
 
 def _largest(store: Path, pattern: str) -> Path:
     return max(store.rglob(pattern), key=lambda file: file.stat().st_size)
+
+
+@pytest.mark.endurance
+def test_a_command_that_is_killed_is_gone_on_with(world: World, sqlite_url: str) -> None:
+    """`actiscope extract`, kill -9, `actiscope extractions retry`: the same store."""
+    packing = ["--context", "64", "--stride", "32", "--bos", "always", "--batch-tokens", "128"]
+    saes = ["--sae", planted.SAE, "--sae", OTHER]
+    environment = {
+        "ACTISCOPE_HOME": str(world.home), "ACTISCOPE_DATABASE_URL": sqlite_url,
+        "ACTISCOPE_THREADS": "1",
+    }  # fmt: skip
+
+    def command(*words: str) -> subprocess.Popen[bytes]:
+        mine = os.environ  # noqa: TID251
+        return subprocess.Popen(
+            [sys.executable, "-m", "services.cli", *words], cwd=PROJECT, env=mine | environment,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+
+    with opened(world.home, sqlite_url) as container:
+        working = command("extract", *saes, "--corpus", world.corpus_id, *packing)
+        deadline = time.monotonic() + TIMEOUT_S
+        while (
+            not (views := container.extractions.list(ExtractionQuery()).items) or not views[0].done
+        ):
+            assert time.monotonic() < deadline and working.poll() is None, working.communicate()
+            time.sleep(0.05)
+        working.kill()
+        working.communicate()
+        views = container.extractions.list(ExtractionQuery()).items
+        by_sae = {view.sae_id: view.extraction_id for view in views}
+        again = command("extractions", "retry", by_sae[planted.SAE], "--json")
+        _, said = again.communicate(timeout=TIMEOUT_S)
+        assert again.returncode == 0, said.decode()
+        for sae_id, expected in zip((planted.SAE, OTHER), world.expected, strict=True):
+            assert digests(world.home / "stores" / by_sae[sae_id]) == expected
+            assert container.extractions.get(by_sae[sae_id]).is_complete
