@@ -159,7 +159,8 @@ def next_page(clicks: Any, filter_data: Any, cursor: Any, active: Any) -> tuple[
 )
 def look_again(tick: Any, cards: Any, active: Any) -> tuple[list[Any], list[str], Any]:
     """The cards of those that were under way, as they stand now."""
-    names = [ExtractionName.parse({"id": id.get("extraction")}).id for id in cards]
+    ids = [id if isinstance(id, dict) else {} for id in cards]
+    names = [ExtractionName.parse({"id": id.get("extraction")}).id for id in ids]
     wanted = [name for name in names if name and name in (active or [])]
     views = {view.extraction_id: view for name in wanted if (view := _view(name)) is not None}
     sources = _known_saes() if views else {}

@@ -60,7 +60,7 @@ def check_open(files: Iterable[Path], settings: Settings) -> None:
             raise InvalidArgument(
                 f"{str(file)[:500]} lies outside of the folders that pages and REST may read: add "
                 "a folder above it to ACTISCOPE_LOCAL_ROOTS and restart, or use the command line "
-                "(`actiscope sae add PATH`, `actiscope model add PATH`)"
+                "(`actiscope sae|model|corpus add PATH`)"
             )
 
 
