@@ -79,7 +79,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def container(home: Path) -> Iterator[Container]:
     url = f"sqlite:///{home / 'actiscope.sqlite'}"
-    found = Container(Settings(home=home, database_url=url, preload=False))
+    found = Container(Settings(home=home, database_url=url, preload=False, threads=1))
     yield found
     found.close()
 
@@ -206,7 +206,7 @@ def long(home: Path) -> Corpus:
         "café",
     ]
     rng = np.random.default_rng(4)
-    rows = [{"text": " ".join(rng.choice(words, n))} for n in rng.integers(0, 60, 220)]
+    rows = [{"text": " ".join(rng.choice(words, n))} for n in rng.integers(0, 60, 180)]
     return made(jsonl(home / "long.jsonl", rows), home)
 
 
