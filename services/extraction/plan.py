@@ -14,6 +14,7 @@ from services.errors import InvalidArgument
 from services.extraction.requests import ExtractionOptions
 from services.sae.preflight.stated import read_stated
 from services.store.spec import Layout, Precision
+from services.versions import library_versions
 
 if TYPE_CHECKING:
     from services.lm.language_model import LanguageModel
@@ -45,6 +46,7 @@ class Plan:
     precision: Precision
     device: str
     dtype: str
+    versions: Mapping[str, str]  # of the libraries that began it
 
     @property
     def cut(self) -> Cut:
@@ -60,6 +62,14 @@ class Plan:
     def layout(self) -> Layout:
         """Sizes of the stores' files."""
         return Layout(part_tokens=self.part_tokens)
+
+    def drift(self, lm: LanguageModel) -> str | None:
+        """What is other now than when it was made, in words; None where all is the same."""
+        now = {"device": str(lm.device), "dtype": str(lm.dtype).removeprefix("torch.")}
+        now |= library_versions()
+        before = {"device": self.device, "dtype": self.dtype, **self.versions}
+        changed = [f"{k} {before.get(k)} is now {v}" for k, v in now.items() if before.get(k) != v]
+        return ", ".join(changed) or None
 
     def as_json(self) -> dict[str, Any]:
         """The plan as JSON values."""
@@ -104,6 +114,7 @@ def resolve(
         precision=options.precision,
         device=str(lm.device),
         dtype=str(lm.dtype).removeprefix("torch."),
+        versions=library_versions(),
     )
 
 

@@ -26,7 +26,6 @@ from services.extraction.vocabulary import write_vocabulary
 from services.extraction.windows import WindowReader
 from services.sae.loader import Sae, check_fit
 from services.store import StoreSpec
-from services.versions import library_versions
 
 if TYPE_CHECKING:
     from services.corpus.reading import Corpus
@@ -129,13 +128,8 @@ class _Extraction:
         """The plan that the first attempt made, or a new one."""
         if self._job.checkpoint is not None:
             plan = Plan.from_json(self._job.checkpoint["plan"])
-            here = (str(lm.device), str(lm.dtype).removeprefix("torch."))
-            if here != (plan.device, plan.dtype):
-                self._job.log(
-                    f"begun on {plan.device} in {plan.dtype}, goes on on {here[0]} in {here[1]}: "
-                    "values may differ in their last bits",
-                    "warning",
-                )
+            if (drift := plan.drift(lm)) is not None:
+                self._job.log(f"{drift}: values may differ in their last bits", "warning")
             return plan
         entries = [self._tools.sae_entry(sae.info.sae_id) for sae in saes]
         return resolve(self._params.options, lm, entries, self._corpus.info.metadata)
@@ -175,7 +169,6 @@ class _Extraction:
                 "corpus_id": corpus.corpus_id,
                 "corpus_hash": corpus.content_hash,
                 "plan": plan.as_json(),
-                "versions": library_versions(),
             },
         )
 

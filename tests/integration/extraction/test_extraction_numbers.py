@@ -23,7 +23,7 @@ from services.corpus.reading import Corpus
 from services.corpus.requests import Packing
 from services.demo import ARTEFACTS
 from services.errors import ActiscopeError
-from services.extraction import running
+from services.extraction import plan, running
 from services.extraction.kind import _tools
 from services.extraction.requests import ExtractionOptions, ExtractParams
 from services.jobs.context import HandedBack
@@ -263,6 +263,19 @@ def test_stores_that_are_not_equally_far(
         store = ActivationStore.open(facts["store"])
         n = sum(store.statistics(feature).n for feature in range(store.spec.d_sae))
         assert (facts["n_tokens"], facts["nnz"]) == (store.n_tokens, n)
+
+
+def test_libraries_that_were_upgraded_meanwhile_are_told_and_it_goes_on(
+    container: Container, params: Any, whole: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    first = Attempt(commits=6)
+    with pytest.raises(HandedBack):
+        run(container, tmp_path, params, first)
+    monkeypatch.setattr(plan, "library_versions", lambda: {"torch": "99.0"})
+    again = Attempt(first.checkpoint)
+    run(container, tmp_path, params, again)
+    assert digests(tmp_path) == whole
+    assert any("is now 99.0" in line for line in again.lines)
 
 
 def test_an_sae_that_fails_does_not_touch_the_others(

@@ -59,6 +59,7 @@ def plan(
         precision="auto",
         device="cpu",
         dtype="float32",
+        versions={},
     )
 
 
