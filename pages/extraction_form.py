@@ -96,7 +96,7 @@ def _windows() -> html.Div:
         "How it is read",
         [
             _number("context", "Context, tokens", "as the SAEs were trained", least=2),
-            _number("stride", "Stride, tokens", "half the context"),
+            _number("stride", "Stride, tokens", "¾ of the context"),
             policy,
             bos,
         ],

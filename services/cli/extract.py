@@ -32,7 +32,9 @@ _PACKING = ("policy", "context", "stride", "bos")
 @click.option("--max-tokens", type=int, help="token budget; default: all")
 @click.option("--sample-seed", type=int, help="with a budget: draw documents at random")
 @click.option("--context", type=int, help="tokens per window; default: as the SAEs were trained")
-@click.option("--stride", type=int, help="by which windows advance; default: half the context")
+@click.option(
+    "--stride", type=int, help="by which windows advance; default: three quarters of the context"
+)
 @click.option(
     "--policy",
     type=click.Choice(["sliding", "documents"]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,13 +10,15 @@ from services.errors import InvalidArgument
 
 Policy = Literal["sliding", "documents"]
 
+LONGEST = 512  # tokens per window where nobody asks for more
+
 
 @dataclass(frozen=True, slots=True)
 class Cut:
     """How documents are cut; `bos_id` is put in front of every window unless it is None."""
 
     context: int  # tokens per window, BOS included
-    stride: int  # new tokens of each window but a document's first
+    stride: int  # new tokens of each window but a document's first; for `sliding`
     bos_id: int | None
     policy: Policy = "sliding"
 
@@ -25,9 +27,10 @@ class Cut:
             raise InvalidArgument(
                 f"a context of {self.context} has no room for a token after BOS", field="context"
             )
-        if not 1 <= self.stride <= self.room:
+        if self.policy == "sliding" and not 1 <= self.stride <= self.room:
+            without = "" if self.bos_id is None else " without BOS"
             raise InvalidArgument(
-                f"stride must be 1 to {self.room}, the context without BOS, not {self.stride}",
+                f"stride must be 1 to {self.room}, the context{without}, not {self.stride}",
                 field="stride",
             )
 
@@ -48,6 +51,18 @@ class Window:
 
     token_ids: tuple[int, ...]
     kept: int
+
+
+def usual_context(n_ctx: int, trained: Iterable[int | None] = ()) -> int:
+    """Tokens per window where nobody says: what the model reads and its SAEs were trained on."""
+    return min([LONGEST, n_ctx, *(size for size in trained if size is not None and size > 1)])
+
+
+def usual_stride(context: int) -> int:
+    """Three quarters of the window: a long document costs a third more than its tokens, and each
+    new token has at least a quarter of the window before it. With half it would cost twice as much.
+    """
+    return max(context * 3 // 4, 1)
 
 
 def windows(token_ids: Sequence[int], cut: Cut) -> Iterator[Window]:

@@ -92,7 +92,7 @@ class Packing(Query):
         None, ge=2, le=2**20, description="tokens per window, BOS included; default: the least of "
         "512, what the model reads and what the SAEs were trained on",
     )  # fmt: skip
-    stride: int | None = Field(None, ge=1, description="default: half the context")
+    stride: int | None = Field(None, ge=1, description="default: three quarters of the context")
     bos: Literal["auto", "always", "never"] = Field(
         "auto", description="BOS before each window; auto: as the SAEs were trained"
     )

@@ -6,7 +6,15 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from services.corpus.packing import Cut, Window, n_kept, n_left_out, windows
+from services.corpus.packing import (
+    Cut,
+    Window,
+    n_kept,
+    n_left_out,
+    usual_context,
+    usual_stride,
+    windows,
+)
 from services.corpus.requests import Packing, PackingQuery
 from services.errors import InvalidArgument
 from services.lm.tokens import special_ids, token_texts
@@ -15,7 +23,6 @@ from services.types import ModelInfo, PackedWindow, PackingPreview
 if TYPE_CHECKING:
     from services.corpus.reading import Corpus
 
-DEFAULT_CONTEXT = 512
 _DOCUMENTS, _CHARS = 256, 200_000  # that are looked at, at most
 
 
@@ -54,12 +61,12 @@ def cut_of(packing: Packing, tokenizer: Any, model: ModelInfo) -> Cut:
     bos_id = None if packing.bos == "never" else tokenizer.bos_token_id
     if packing.bos == "always" and bos_id is None:
         raise InvalidArgument(f"the tokenizer of {model.model_id} has no BOS", field="bos")
-    context = packing.context or min(DEFAULT_CONTEXT, model.n_ctx)
+    context = packing.context or usual_context(model.n_ctx)
     if context > model.n_ctx:
         raise InvalidArgument(
             f"a context of {context} tokens; {model.model_id} reads {model.n_ctx}", field="context"
         )
-    return Cut(context, packing.stride or max(context // 2, 1), bos_id, packing.policy)
+    return Cut(context, packing.stride or usual_stride(context), bos_id, packing.policy)
 
 
 def token_ids(tokenizer: Any, texts: Sequence[str], cut: Cut) -> list[list[int]]:

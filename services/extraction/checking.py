@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from services.corpus.packing import Cut, usual_stride
 from services.errors import Conflict, InvalidArgument, NotFound, ResourceExhausted, Unsupported
 from services.extraction.parts import Parts
 from services.extraction.requests import StartExtraction
@@ -124,33 +125,11 @@ def _check_packing(request: StartExtraction, model: ModelEntry, saes: tuple[SaeE
             context=packing.context,
             n_ctx=n_ctx,
         )
-    context = packing.context or default_context(model, saes)
-    if packing.policy == "sliding" and packing.stride is not None and packing.stride >= context:
-        raise InvalidArgument(
-            f"packing.stride is {packing.stride}, but windows have {context} tokens: a window must "
-            "begin before the last one ends; choose fewer, or leave it out",
-            stride=packing.stride,
-            context=context,
-        )
-    from services.sae.preflight.stated import read_stated  # with torch
+    from services.extraction.plan import context_of, reads_bos  # with torch
 
-    says = {sae.info.sae_id: read_stated(sae, {}).prepend_bos for sae in saes}
-    if packing.bos == "auto" and len(set(says.values())) > 1:
-        without = ", ".join(sae_id for sae_id, bos in says.items() if not bos)
-        raise InvalidArgument(
-            f"{without} read texts without BOS, the other SAEs with it: say which (packing.bos "
-            "always or never), or extract them apart",
-            sae_ids=list(says),
-        )
-
-
-def default_context(model: ModelEntry, saes: tuple[SaeEntry, ...]) -> int:
-    """Tokens per window where nobody says: what model and SAEs are used to."""
-    from services.extraction.plan import LONGEST  # with torch
-    from services.sae.preflight.stated import read_stated
-
-    trained = (read_stated(sae, {}).context_size for sae in saes)
-    return min([LONGEST, model.info.n_ctx, *(size for size in trained if size and size > 1)])
+    context, bos = context_of(packing, n_ctx, saes), reads_bos(packing, saes)
+    # What Cut refuses; which token BOS is does not matter to it.
+    Cut(context, packing.stride or usual_stride(context), 0 if bos else None, packing.policy)
 
 
 def _check_memory(parts: Parts, model: ModelEntry, saes: tuple[SaeEntry, ...]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import fsspec
 
-from services.extraction.checking import Chosen, default_context
+from services.extraction.checking import Chosen
 from services.extraction.parts import Parts
 from services.extraction.requests import ExtractionQuery, StartExtraction
 from services.extraction.sampling import Sample, Tokens, count, take_sample
@@ -40,9 +40,11 @@ class _Notes:
 def estimate(parts: Parts, request: StartExtraction, chosen: Chosen) -> ExtractionEstimate:
     """Tokens, time, memory and disk of an extraction."""
     notes = _Notes()
+    from services.extraction.plan import context_of  # with torch
+
     corpus = parts.corpora.open(chosen.corpus.corpus_id)
     sample = take_sample(corpus, chosen.model)
-    context = request.packing.context or default_context(chosen.model, chosen.saes)
+    context = context_of(request.packing, chosen.model.info.n_ctx, chosen.saes)
     tokens = count(corpus, sample, request, context)
     notes.add(
         f"tokens: {chosen.corpus.n_chars:,} characters, {sample.tokens_per_char:.3f} tokens each "
@@ -61,7 +63,7 @@ def estimate(parts: Parts, request: StartExtraction, chosen: Chosen) -> Extracti
     return ExtractionEstimate(
         n_tokens=tokens.n_tokens,
         n_documents=tokens.n_documents,
-        seconds=_seconds(parts, chosen, sample, tokens, notes),
+        seconds=_seconds(parts, chosen, sample, tokens, context, notes),
         memory_bytes=memory,
         budget_bytes=budget,
         disk_bytes=disk_bytes,
@@ -122,14 +124,13 @@ def _memory(
 
 
 def _seconds(
-    parts: Parts, chosen: Chosen, sample: Sample, tokens: Tokens, notes: _Notes
+    parts: Parts, chosen: Chosen, sample: Sample, tokens: Tokens, context: int, notes: _Notes
 ) -> float | None:
     earlier = _rate(parts, chosen)
     if earlier is not None:
         rate, extraction_id = earlier
         notes.add(f"time: {rate:,.0f} tokens/s, as in extraction {extraction_id}")
         return tokens.n_tokens / rate
-    context = default_context(chosen.model, chosen.saes)
     measured = time_windows(parts, chosen, sample.ids, context)
     if measured is None:
         notes.add("time: not known before the model is in memory and nothing else uses it")

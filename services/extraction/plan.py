@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from services.corpus.packing import Cut, Policy
+from services.corpus.packing import Cut, Policy, usual_context, usual_stride
+from services.corpus.requests import Packing
 from services.errors import InvalidArgument
 from services.extraction.requests import ExtractionOptions
 from services.sae.preflight.stated import read_stated
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from services.lm.language_model import LanguageModel
     from services.sae.catalogue import SaeEntry
 
-LONGEST = 512  # tokens per window where nobody asks for more
 _POOL_BATCHES = 8  # sorted by length together: the rest of padding is a few per cent
 _PIECE_FLOPS = {"cpu": 1e11, "mps": 1e12, "cuda": 4e13}  # about a second of the slowest usual one
 _BATCH_TOKENS = {"cpu": 4096, "mps": 16_384, "cuda": 65_536}  # more gains nothing
@@ -92,8 +92,8 @@ def resolve(
     Raises:
         InvalidArgument: an option does not fit the model, the SAEs or the corpus.
     """
-    packing, bos_id = options.packing, _bos_id(options, lm, saes)
-    context = packing.context or _context(lm, saes)
+    packing, bos_id = options.packing, _bos_id(options.packing, lm, saes)
+    context = context_of(packing, lm.n_ctx, saes)
     if context > lm.n_ctx:
         raise InvalidArgument(
             f"a context of {context} tokens; {lm.info.model_id} reads {lm.n_ctx}", field="context"
@@ -101,7 +101,7 @@ def resolve(
     batch_tokens = options.batch_tokens or _batch_tokens(lm, saes)
     return Plan(
         context=context,
-        stride=packing.stride or max(context // 2, 1),
+        stride=packing.stride or usual_stride(context),
         policy=packing.policy,
         bos_id=bos_id,
         skip_bos="bos" in options.skip,
@@ -118,26 +118,36 @@ def resolve(
     )
 
 
-def _context(lm: LanguageModel, saes: Sequence[SaeEntry]) -> int:
-    trained = (read_stated(sae, {}).context_size for sae in saes)
-    return min([LONGEST, lm.n_ctx, *(size for size in trained if size is not None and size > 1)])
+def context_of(packing: Packing, n_ctx: int, saes: Sequence[SaeEntry]) -> int:
+    """Tokens per window: as asked, or as model and SAEs are used to."""
+    return packing.context or usual_context(n_ctx, (read_stated(s, {}).context_size for s in saes))
 
 
-def _bos_id(options: ExtractionOptions, lm: LanguageModel, saes: Sequence[SaeEntry]) -> int | None:
-    wanted, bos_id = options.packing.bos, lm.tokenizer.bos_token_id
-    if wanted == "always" and bos_id is None:
-        raise InvalidArgument(f"the tokenizer of {lm.info.model_id} has no BOS", field="bos")
-    if wanted != "auto":
-        return bos_id if wanted == "always" else None
+def reads_bos(packing: Packing, saes: Sequence[SaeEntry]) -> bool:
+    """Whether BOS heads the windows, where the tokenizer has one.
+
+    Raises:
+        InvalidArgument: the SAEs were trained differently, and nobody says which.
+    """
+    if packing.bos != "auto":
+        return packing.bos == "always"
     says = {sae.info.sae_id: read_stated(sae, {}).prepend_bos for sae in saes}
     if len(set(says.values())) > 1:
         without = ", ".join(sae_id for sae_id, bos in says.items() if not bos)
         raise InvalidArgument(
-            f"{without} read texts without BOS, the other SAEs with it: say which (bos always or "
-            "never), or extract them apart",
+            f"{without} read texts without BOS, the other SAEs with it: say which (packing.bos "
+            "always or never), or extract them apart",
             field="bos",
+            sae_ids=list(says),
         )
-    return bos_id if all(says.values()) else None
+    return all(says.values())
+
+
+def _bos_id(packing: Packing, lm: LanguageModel, saes: Sequence[SaeEntry]) -> int | None:
+    bos_id: int | None = lm.tokenizer.bos_token_id
+    if packing.bos == "always" and bos_id is None:
+        raise InvalidArgument(f"the tokenizer of {lm.info.model_id} has no BOS", field="bos")
+    return bos_id if reads_bos(packing, saes) else None
 
 
 def _batch_tokens(lm: LanguageModel, saes: Sequence[SaeEntry]) -> int:

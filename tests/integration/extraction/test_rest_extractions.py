@@ -199,7 +199,8 @@ REFUSED: list[tuple[dict[str, Any], int, str]] = [
     ({"corpus_id": "none"}, 404, "no corpus 'none'"),
     ({"metadata": ["colour"]}, 400, "no column 'colour'; its metadata: year"),
     ({"packing": {"context": 129}}, 400, "129.*reads 128"),
-    ({"packing": {"context": 16, "stride": 16}}, 400, "stride is 16.*16 tokens"),
+    ({"packing": {"context": 16, "stride": 16}}, 400, "stride must be 1 to 15.*not 16"),
+    ({"packing": {"context": 16, "stride": 17, "bos": "never"}}, 400, "1 to 16.*not 17"),
     ({"max_tokens": 0}, 400, "max_tokens"),
     ({"colour": 1}, 400, "colour"),
 ]

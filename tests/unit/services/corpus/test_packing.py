@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from services.corpus.packing import Cut, n_kept, n_left_out, windows
+from services.corpus.packing import (
+    Cut,
+    n_kept,
+    n_left_out,
+    usual_context,
+    usual_stride,
+    windows,
+)
 from services.errors import InvalidArgument
 
 BOS = 99
@@ -47,6 +54,25 @@ def test_a_document_as_long_as_the_context_is_one_window() -> None:
         ((BOS, 1, 2, 3, 4), 5),
         ((BOS, 2, 3, 4, 5), 1),
     ]
+
+
+@pytest.mark.parametrize("bos_id", [None, BOS])
+def test_where_nobody_says_windows_advance_by_three_quarters(bos_id: int | None) -> None:
+    assert [usual_stride(context) for context in (1, 2, 3, 4, 128, 512)] == [1, 1, 2, 3, 96, 384]
+    for context in range(2, 600):
+        assert Cut(context, usual_stride(context), bos_id).context == context
+
+
+def test_the_usual_context_is_what_model_and_saes_are_used_to() -> None:
+    assert usual_context(1024) == 512
+    assert usual_context(128, [None, 1024]) == 128
+    assert usual_context(1024, [256, None, 1]) == 256
+
+
+def test_a_stride_matters_to_sliding_windows_only() -> None:
+    assert Cut(8, 100, BOS, "documents").room == 7
+    with pytest.raises(InvalidArgument, match="1 to 7"):
+        Cut(8, 8, BOS)
 
 
 def test_one_window_per_document_leaves_the_rest_out() -> None:
