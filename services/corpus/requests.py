@@ -23,7 +23,7 @@ class Dataset(Query):
     config: str | None = Field(None, max_length=200)
     split: str = Field("train", min_length=1, max_length=100)
     revision: str | None = Field(None, max_length=200)
-    max_documents: int | None = Field(None, ge=1, description="read no more than these")
+    max_documents: int | None = Field(None, ge=1, lt=2**53, description="read no more than these")
 
 
 class SourceRequest(Query):

@@ -32,8 +32,8 @@ class Pieces:
             try:
                 return future.result(_LOOK_S)
             except TimeoutError:
-                if future.done():  # it is the work's own
-                    raise
+                if future.done():  # since then; or it is the work's own error
+                    return future.result()
             if self._job.should_stop():
                 future.cancel()
                 self.stop()

@@ -30,7 +30,7 @@ Found = dict[str, list[SparseRows] | ActiscopeError]
 class Counting:
     """Which tokens count: the others are stored without features."""
 
-    bos_id: int | None  # leaves out BOS at the head of a document; None: BOS counts
+    bos_id: int | None  # leaves out BOS, also where a text spells it; None: BOS counts
     special_ids: np.ndarray  # leaves out these; empty: they count
 
     def of(self, item: Item) -> np.ndarray:

@@ -23,7 +23,7 @@ class ExtractionOptions(Query):
 
     corpus_id: CorpusId
     packing: Packing = Packing()
-    max_tokens: int | None = Field(None, ge=1, description="token budget; default: all")
+    max_tokens: int | None = Field(None, ge=1, lt=2**53, description="token budget; default: all")
     sample_seed: int | None = Field(
         None, ge=0, lt=2**63, description="with a budget: documents drawn at random; default: the "
         "first ones",

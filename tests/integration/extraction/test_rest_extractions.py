@@ -202,6 +202,7 @@ REFUSED: list[tuple[dict[str, Any], int, str]] = [
     ({"packing": {"context": 16, "stride": 16}}, 400, "stride must be 1 to 15.*not 16"),
     ({"packing": {"context": 16, "stride": 17, "bos": "never"}}, 400, "1 to 16.*not 17"),
     ({"max_tokens": 0}, 400, "max_tokens"),
+    ({"max_tokens": 2**53}, 400, "max_tokens"),
     ({"colour": 1}, 400, "colour"),
 ]
 
