@@ -8,13 +8,19 @@ are the truth about what is done; the checkpoint has the plan and the places to 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from services.errors import ActiscopeError, Conflict, InvalidArgument, Unsupported
+from services.errors import (
+    ActiscopeError,
+    Conflict,
+    InvalidArgument,
+    Unsupported,
+    as_product_error,
+)
 from services.extraction.drawing import drawn
 from services.extraction.engine_pieces import Engine, Pieces
 from services.extraction.lanes import Lane, active, sealed_by_all
@@ -29,7 +35,7 @@ from services.store import StoreSpec
 
 if TYPE_CHECKING:
     from services.corpus.reading import Corpus
-    from services.decoder.service import Decoders
+    from services.decoder.service import Decoders, Step
     from services.extraction.store import ExtractionStore
     from services.jobs.context import JobContext
     from services.jobs.queue import Write
@@ -234,7 +240,7 @@ class _Extraction:
             steps = self._tools.decoders.steps(lm, lane.sae)
             self._job.begin("decoder", lane.sae.info.d_sae, "features")
             try:
-                while (step := self._pieces.run(partial(next, steps, None))) is not None:
+                while (step := self._pieces.run(partial(_next, steps))) is not None:
                     self._job.progress(step.done, step.total)
                     if step.table is not None and (reason := step.table.info.without_logits):
                         self._job.log(f"decoder of {lane.sae_id}: {reason}", "warning")
@@ -286,6 +292,14 @@ def _facts(lane: Lane, seconds: float) -> dict[str, Any]:
         "size_bytes": lane.size_bytes,
         "seconds": round(seconds, 1),
     }
+
+
+def _next(steps: Iterator[Step]) -> Step | None:
+    """The next step, in the engine's thread; whatever fails there is the decoder's own error."""
+    try:
+        return next(steps, None)
+    except Exception as error:
+        raise as_product_error(error) from error
 
 
 def _together(writes: Sequence[Write]) -> Write:

@@ -290,3 +290,17 @@ def test_an_sae_that_fails_does_not_touch_the_others(
     assert found.pop("ext-one/store.json")
     assert found == {name: sha for name, sha in whole.items() if name.startswith("ext-two/")}
     assert any("ext-one" in line for line in attempt.lines)
+
+
+def test_a_decoder_that_cannot_be_read_loses_nothing_else(
+    container: Container, params: Any, whole: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    def broken(*_: Any) -> Iterator[Any]:
+        raise RuntimeError("a kernel failed")
+        yield
+
+    monkeypatch.setattr(container.decoders, "steps", broken)
+    attempt = Attempt()
+    assert len(run(container, tmp_path, params, attempt)["extractions"]) == 2
+    assert digests(tmp_path) == whole
+    assert sum(line.startswith("decoder of ") for line in attempt.lines) == 2
