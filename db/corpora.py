@@ -48,10 +48,6 @@ class CorpusRepository:
         """The corpus, or None."""
         return next(iter(self._read(_CORPORA.c.corpus_id == corpus_id)), None)
 
-    def by_hash(self, content_hash: str) -> list[CorpusRecord]:
-        """The corpora with this content, oldest first."""
-        return self._read(_CORPORA.c.content_hash == content_hash)
-
     def set_deleted(self, corpus_id: str, at: datetime | None) -> bool:
         """Mark or unmark; False when there is no such row."""
         statement = update(_CORPORA).where(_CORPORA.c.corpus_id == corpus_id).values(deleted_at=at)

@@ -38,11 +38,6 @@ class CorpusStore:
         with self._read() as corpora:
             return corpora.all()
 
-    def with_content(self, content_hash: str) -> tuple[CorpusRecord, ...]:
-        """The corpora with this content, oldest first."""
-        with self._read() as corpora:
-            return tuple(corpora.by_hash(content_hash))
-
     def set_deleted(self, corpus_id: str, at: datetime | None) -> None:
         """Take out of use at a time, or (None) back into it.
 

@@ -8,8 +8,8 @@ are the truth about what is done; the checkpoint has the plan and the places to 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -18,11 +18,11 @@ from services.errors import (
     ActiscopeError,
     Conflict,
     InvalidArgument,
-    Unsupported,
-    as_product_error,
 )
+from services.extraction.decoding import read_decoder
 from services.extraction.drawing import drawn
 from services.extraction.engine_pieces import Engine, Pieces
+from services.extraction.failures import Failures
 from services.extraction.lanes import Lane, active, sealed_by_all
 from services.extraction.plan import Plan, resolve
 from services.extraction.progress import Expected, Reached
@@ -35,7 +35,7 @@ from services.store import StoreSpec
 
 if TYPE_CHECKING:
     from services.corpus.reading import Corpus
-    from services.decoder.service import Decoders, Step
+    from services.decoder.service import Decoders
     from services.extraction.store import ExtractionStore
     from services.jobs.context import JobContext
     from services.jobs.queue import Write
@@ -68,6 +68,7 @@ def run_extraction(job: JobContext, params: ExtractParams, tools: Tools) -> dict
     """
     job.begin("checking", 1, "corpora")
     corpus = _checked(tools.corpus(params.options.corpus_id), params)
+    job.progress(1)
     with tools.residents.hold(params.model_id, params.sae_ids):
         return _Extraction(job, params, tools, corpus).run()
 
@@ -91,8 +92,7 @@ class _Extraction:
     ) -> None:
         self._job, self._params, self._tools, self._corpus = job, params, tools, corpus
         self._pieces = Pieces(tools.engine, job)
-        self._failures: dict[str, ActiscopeError] = {}  # by extraction
-        self._unsaid: list[Write] = []  # of these, until the next commit
+        self._failures = Failures(job, tools.rows)
 
     def run(self) -> dict[str, Any]:
         lm: LanguageModel = self._pieces.run(
@@ -105,8 +105,9 @@ class _Extraction:
         lanes = self._lanes(lm, saes, plan)
         self._extract(lm, lanes, plan)
         result = self._merge(lanes)
-        self._read_decoders(lm, active(lanes))
-        self._raise_failures()
+        for lane in active(lanes):
+            read_decoder(self._job, self._pieces, self._tools.decoders, lm, lane.sae)
+        self._failures.raise_any(len(self._params.extraction_ids))
         return result | {"n_left_out": self._reached.last.n_left_out}
 
     # Before
@@ -120,9 +121,9 @@ class _Extraction:
             try:
                 found[extraction_id] = self._pieces.run(partial(self._sae, lm, sae_id))
             except ActiscopeError as error:
-                self._fail(extraction_id, error)
+                self._failures.add(extraction_id, error)
         if not found:
-            self._raise_failures()
+            self._failures.raise_any(len(self._params.extraction_ids))
         return found
 
     def _sae(self, lm: LanguageModel, sae_id: str) -> Sae:
@@ -152,11 +153,11 @@ class _Extraction:
                 lane = Lane.open(extraction_id, sae, url, self._spec(lm, sae, plan))
                 write_vocabulary(url, lm)
             except ActiscopeError as error:
-                self._fail(extraction_id, error)
+                self._failures.add(extraction_id, error)
             else:
                 lanes.append(lane)
         if not lanes:
-            self._raise_failures()
+            self._failures.raise_any(len(self._params.extraction_ids))
         return lanes
 
     def _spec(self, lm: LanguageModel, sae: Sae, plan: Plan) -> StoreSpec:
@@ -205,7 +206,7 @@ class _Extraction:
 
     def _commit(self, lanes: Sequence[Lane]) -> None:
         """Keep where it is, and how each extraction stands."""
-        self._note_failures(lanes)
+        self._failures.note(lanes)
         series = self._reached.series
         writes = [
             self._tools.rows.keep(lane.extraction_id, lane.standing.live(series))
@@ -215,12 +216,11 @@ class _Extraction:
 
     def _keep(self, checkpoint: Mapping[str, Any], writes: Sequence[Write] = ()) -> None:
         """A commit that also says which extractions have failed since the last one."""
-        said, self._unsaid = self._unsaid, []
-        self._job.commit(checkpoint, _together([*writes, *said]))
+        self._job.commit(checkpoint, _together([*writes, *self._failures.unsaid()]))
 
     def _merge(self, lanes: Sequence[Lane]) -> dict[str, Any]:
         """Feature-major files and statistics of each store."""
-        self._note_failures(lanes)
+        self._failures.note(lanes)
         waiting, result = active(lanes), {}
         self._job.begin("merging", len(waiting), "stores")
         for done, lane in enumerate(waiting, 1):
@@ -230,55 +230,9 @@ class _Extraction:
                 live = lane.standing.live(self._reached.series)
                 write = self._tools.rows.complete(lane.extraction_id, live, lane.size_bytes)
                 self._keep(self._job.checkpoint or {}, [write])
-        self._note_failures(waiting)
+        self._failures.note(waiting)
         self._keep(self._job.checkpoint or {})
         return {"extractions": result}
-
-    def _read_decoders(self, lm: LanguageModel, lanes: Sequence[Lane]) -> None:
-        """What the decoders say; an SAE of which it cannot be said loses nothing else."""
-        for lane in lanes:
-            steps = self._tools.decoders.steps(lm, lane.sae)
-            self._job.begin("decoder", lane.sae.info.d_sae, "features")
-            try:
-                while (step := self._pieces.run(partial(_next, steps))) is not None:
-                    self._job.progress(step.done, step.total)
-                    if step.table is not None and (reason := step.table.info.without_logits):
-                        self._job.log(f"decoder of {lane.sae_id}: {reason}", "warning")
-                    self._job.check()
-            except ActiscopeError as error:
-                self._job.log(f"decoder of {lane.sae_id}: {error.message}", "warning")
-            finally:
-                with suppress(ValueError):  # a piece is under way: closed when nobody has it
-                    steps.close()
-
-    # What failed
-
-    def _note_failures(self, lanes: Sequence[Lane]) -> None:
-        for lane in lanes:
-            if lane.error is not None and lane.extraction_id not in self._failures:
-                self._fail(lane.extraction_id, lane.error)
-
-    def _fail(self, extraction_id: str, error: ActiscopeError) -> None:
-        self._failures[extraction_id] = error
-        self._unsaid.append(self._tools.rows.fail(extraction_id, error))
-        self._job.log(f"{extraction_id}: {error.message}", "error")
-
-    def _raise_failures(self) -> None:
-        """The job fails when one of its extractions did; a retry goes on with those."""
-        if not self._failures:
-            return
-        extraction_id, error = next(iter(self._failures.items()))
-        if len(self._params.extraction_ids) == 1:
-            raise error
-        # What a full disk or the end of the server did to all is said as such.
-        kinds = {type(failure) for failure in self._failures.values()}
-        kind = kinds.pop() if len(kinds) == 1 else Unsupported
-        n, n_failed = len(self._params.extraction_ids), len(self._failures)
-        others = "" if n_failed == n else ", the others are complete"
-        raise kind(
-            f"{n_failed} of {n} extractions failed{others}. {extraction_id}: {error.message}",
-            failed={id: failure.message for id, failure in self._failures.items()},
-        )
 
 
 def _facts(lane: Lane, seconds: float) -> dict[str, Any]:
@@ -292,14 +246,6 @@ def _facts(lane: Lane, seconds: float) -> dict[str, Any]:
         "size_bytes": lane.size_bytes,
         "seconds": round(seconds, 1),
     }
-
-
-def _next(steps: Iterator[Step]) -> Step | None:
-    """The next step, in the engine's thread; whatever fails there is the decoder's own error."""
-    try:
-        return next(steps, None)
-    except Exception as error:
-        raise as_product_error(error) from error
 
 
 def _together(writes: Sequence[Write]) -> Write:

@@ -129,9 +129,10 @@ class Extractions:
                 extraction_id=extraction_id,
                 job_id=view.job_id,
             )
-        self._parts.rows.forget(extraction_id)
+        # The row goes last: while there is one, what is left of the store can be removed again.
         self._parts.stores.forget(extraction_id)
         _remove_folder(self._parts.stores.url(extraction_id))
+        self._parts.rows.forget(extraction_id)
 
     def _is_worked_on(self, view: ExtractionView) -> bool:
         if view.job_id is None:

@@ -106,9 +106,7 @@ def batch_of(name: str, activations: Any, b: int, n: int) -> Tensor:
             return activations.unflatten(0, (b, n))
     shape = list(getattr(activations, "shape", [])) or type(activations).__name__
     tokens = f"{n} tokens" if b == 1 else f"{b} x {n} tokens"
-    raise Unsupported(
-        f"{name} gives {shape}, not one vector for each of {tokens}", hook_name=name
-    )
+    raise Unsupported(f"{name} gives {shape}, not one vector for each of {tokens}", hook_name=name)
 
 
 def register(point: HookPoint, act: Act) -> Any:

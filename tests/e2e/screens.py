@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
+
 TOKEN = ".as-tok:not(.sp)"
 
 
@@ -35,6 +37,15 @@ class Screen:
         self.page.goto(self.base + path)
         self.page.locator("h1").wait_for()
         return self
+
+    def assert_accessible(self) -> None:
+        """That axe finds nothing, in light and in dark; the context must bypass the CSP."""
+        axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+        for scheme in ("light", "dark"):
+            self.page.emulate_media(color_scheme=scheme)
+            self.page.locator(f"html[data-mantine-color-scheme={scheme}]").wait_for()
+            found = axe.run(self.page).response["violations"]
+            assert [(one["id"], [n["html"][:200] for n in one["nodes"][:5]]) for one in found] == []
 
     def write(self, prompt: str, fields: Mapping[str, float] | None = None) -> Screen:
         """Fill in the form as raw text; further fields by their label."""

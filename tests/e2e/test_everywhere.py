@@ -71,29 +71,17 @@ PATHS = (
 
 
 @pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(open_screen: Open, run_id: str, path: str, scheme: str) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-    for viewport in (DESKTOP, PHONE):
-        screen = open_screen(
-            path.format(run_id), viewport=viewport, color_scheme=scheme, bypass_csp=True,
-            reduced_motion="reduce",
-        )  # fmt: skip
-        settle(screen, path)
-        found = axe.run(screen.page).response["violations"]
-        assert [_violation(one) for one in found] == []
-
-
-def _violation(found: dict[str, Any]) -> tuple[str, list[str]]:
-    return found["id"], [node["html"][:200] for node in found["nodes"][:5]]
-
-
-@pytest.mark.parametrize("path", PATHS)
-def test_no_page_scrolls_sideways_on_a_phone(open_screen: Open, run_id: str, path: str) -> None:
-    screen = open_screen(path.format(run_id), viewport=PHONE)
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_axe_finds_nothing_and_nothing_scrolls_sideways(
+    open_screen: Open, run_id: str, path: str, viewport: Any
+) -> None:
+    screen = open_screen(
+        path.format(run_id), viewport=viewport, bypass_csp=True, reduced_motion="reduce"
+    )
     settle(screen, path)
+    screen.assert_accessible()
     width = screen.page.evaluate("document.documentElement.scrollWidth")
-    assert width <= PHONE["width"]
+    assert width <= viewport["width"]
 
 
 def test_every_page_is_reached_by_the_rail(screen: Screen) -> None:

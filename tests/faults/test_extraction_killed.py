@@ -183,14 +183,28 @@ def shop(world: World, database_url: str, tmp_path: Path) -> Iterator[Shop]:
 
 
 @pytest.fixture
+def on_sqlite(world: World, sqlite_url: str, tmp_path: Path) -> Iterator[Shop]:
+    with ExitStack() as stack:
+        yield Shop(world, sqlite_url, stack, tmp_path / "workers.log")
+
+
+@pytest.fixture
 def on_postgres(world: World, postgres_url: str, tmp_path: Path) -> Iterator[Shop]:
     with ExitStack() as stack:
         yield Shop(world, postgres_url, stack, tmp_path / "workers.log")
 
 
+def test_killed_once_it_comes_out_the_same(on_sqlite: Shop) -> None:
+    kill_and_resume(on_sqlite, 1)
+
+
+@pytest.mark.endurance
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("wanted", [1, pytest.param(24, marks=pytest.mark.endurance)])
-def test_killed_at_random_moments_it_comes_out_the_same(shop: Shop, wanted: int) -> None:
+def test_killed_at_random_moments_it_comes_out_the_same(shop: Shop) -> None:
+    kill_and_resume(shop, 24)
+
+
+def kill_and_resume(shop: Shop, wanted: int) -> None:
     rng, kills, builds, files = random.Random(5), 0, 0, 0
     while kills < wanted:
         worker = shop.worker()
@@ -265,8 +279,9 @@ def test_cancelled_it_keeps_what_is_done_and_goes_on_when_retried(shop: Shop) ->
     shop.assert_as_undisturbed()
 
 
+@pytest.mark.endurance
 @pytest.mark.postgres
-@pytest.mark.parametrize("limit", [30_000, pytest.param(120_000, marks=pytest.mark.endurance)])
+@pytest.mark.parametrize("limit", [30_000, 120_000])
 def test_a_full_disk_is_said_and_after_making_room_it_goes_on(
     on_postgres: Shop, limit: int
 ) -> None:

@@ -34,7 +34,7 @@ def furnish(home: Path) -> None:
     meta = {"hook_name": "blocks.2.hook_resid_post", "hf_hook_name": "model.layers.2.output"}
     tiny.save_sae(home, SECOND, tensors=tiny.sae_tensors(seed=5), metadata=meta)
     made(jsonl(home / "small.jsonl", rows(20)), home)
-    made(jsonl(home / "large.jsonl", rows(600)), home)
+    made(jsonl(home / "large.jsonl", rows(1500)), home)
 
 
 @pytest.fixture
