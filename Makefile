@@ -29,11 +29,11 @@ test: setup ## all checks and tests (those that need Chromium or PostgreSQL skip
 unit: setup ## the quick tests only
 	$(BIN)/python -m pytest tests/unit tests/pages
 
-e2e: setup ## the tests in a real browser
-	$(BIN)/python -m pytest tests/e2e
+e2e: setup ## all tests in a real browser, also those of single components
+	$(BIN)/python -m pytest -m browser tests/e2e
 
 faults: setup ## kill store builders and workers at random moments, at length (minutes)
-	$(BIN)/python -m pytest -m endurance tests/faults
+	$(BIN)/python -m pytest -m "endurance or thorough" tests/faults
 
 check: setup ## style, types of the core, direction of imports
 	$(BIN)/ruff check .

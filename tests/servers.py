@@ -34,7 +34,7 @@ class Server:
         mine = os.environ  # noqa: TID251
         inherited = {k: v for k, v in mine.items() if not k.startswith("ACTISCOPE_")}
         own = {"ACTISCOPE_HOME": str(home), "ACTISCOPE_PORT": str(self.port), **settings}
-        self._environment = inherited | own | {"HF_HUB_OFFLINE": "1"}
+        self._environment = inherited | {"ACTISCOPE_THREADS": "1"} | own | {"HF_HUB_OFFLINE": "1"}
         self.log = home / "server.log"
         home.mkdir(parents=True, exist_ok=True)
         self.process: subprocess.Popen[bytes] | None = None

@@ -121,18 +121,26 @@ def chosen_text_column(rows: Sequence[Row], named: str | None, is_textual: bool)
     """The column of the text: the named one, `text`, or the only one that holds text.
 
     Raises:
-        InvalidArgument: it has to be chosen.
+        InvalidArgument: it has to be chosen, or none of the first rows has the named one.
     """
-    if named is not None or not rows:
+    if not rows:
         return named or TEXT_COLUMN
+    there = ", ".join(dict.fromkeys(name[:100] for row in rows for name in row.values))[:1000]
+    if named is not None:
+        if not any(named in row.values for row in rows):
+            raise InvalidArgument(
+                f"there is no column {named[:100]!r}; there are: {there or 'none'}",
+                field="text_column",
+            )
+        return named
     if any(isinstance(row.values.get(TEXT_COLUMN), str) for row in rows):
         return TEXT_COLUMN
     texts = text_columns(rows, is_textual)
     if len(texts) == 1:
         return texts[0]
-    there = ", ".join(dict.fromkeys(name[:100] for row in rows for name in row.values))
     raise InvalidArgument(
-        f"which column is the text? Name it with text_column; there are: {there[:1000] or 'none'}",
+        "which column is the text? Name it with text_column (`--text-column`); there are: "
+        f"{there or 'none'}",
         field="text_column",
     )
 
@@ -236,7 +244,8 @@ def _check_columns(gathered: Gathered, wanted: frozenset[str] | None) -> None:
 def _refused(problem: SkippedLine) -> InvalidArgument:
     place = problem.file if problem.line is None else f"{problem.file}, line {problem.line:,}"
     return InvalidArgument(
-        f"{place}: {problem.reason}. Mend it, or leave out what cannot be read (on_error: skip)",
+        f"{place}: {problem.reason}. Mend it, or leave out what cannot be read (on_error: "
+        "skip, `--skip`)",
         file=problem.file,
         line=problem.line,
         reason=problem.reason,

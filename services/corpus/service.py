@@ -27,7 +27,7 @@ from services.corpus.statistics import statistics_of
 from services.corpus.store import CorpusStore
 from services.corpus.uploads import Uploads
 from services.demo import ARTEFACTS
-from services.errors import ActiscopeError, Conflict
+from services.errors import ActiscopeError, Conflict, NotFound
 from services.jobs.kinds import Kind
 from services.jobs.requests import StartJob
 from services.jobs.service import Jobs
@@ -68,7 +68,7 @@ class Corpora:
             KIND,
             AddCorpusParams,
             lambda job, params: add_corpus(job, params, self._tools),
-            lambda params: f"Add corpus {_what(params.request)}"[:200],
+            lambda params: f"Add corpus {self._what(params.request)}"[:200],
         )
 
     # Adding
@@ -209,10 +209,15 @@ class Corpora:
         marks = {id: row.deleted_at for id, row in rows.items()}
         return tuple(replace(info, deleted_at=marks.get(info.corpus_id)) for info in infos)
 
-
-def _what(request: AddCorpus) -> str:
-    if request.name:
-        return request.name
-    if request.dataset is not None:
-        return request.dataset.repo_id
-    return Path(request.path).name if request.path else "from an upload"
+    def _what(self, request: AddCorpus) -> str:
+        """What the job's title calls it."""
+        if request.name:
+            return request.name
+        if request.dataset is not None:
+            return request.dataset.repo_id
+        if request.upload_id is None:
+            return Path(request.path or "").name
+        try:
+            return self._uploads.get(request.upload_id).name
+        except NotFound:  # said when the job looks for it
+            return "from an upload"

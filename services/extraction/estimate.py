@@ -50,6 +50,11 @@ def estimate(parts: Parts, request: StartExtraction, chosen: Chosen) -> Extracti
         f"tokens: {chosen.corpus.n_chars:,} characters, {sample.tokens_per_char:.3f} tokens each "
         f"as in {len(sample.ids)} documents"
     )
+    if tokens.n_documents < chosen.corpus.n_documents and request.sample_seed is None:
+        notes.add(
+            f"documents: the first {tokens.n_documents:,} of {chosen.corpus.n_documents:,}; with a "
+            "sample seed they are drawn at random"
+        )
     l0 = {sae.info.sae_id: _l0(parts, sae, notes) for sae in chosen.saes}
     disk = {s.info.sae_id: _disk(s, request, tokens, l0[s.info.sae_id]) for s in chosen.saes}
     merged = max(tokens.n_counted * l0[sae_id] * _FEATURE_MAJOR_BYTES for sae_id in disk)

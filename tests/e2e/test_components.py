@@ -16,7 +16,7 @@ from components.theme import level_of
 from tests.components_gallery import LONG, VIEW, create_app
 from tests.unit.components.made import HOSTILE, SPLIT
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.thorough]
 
 TOKEN = ".as-tok"
 IGNORED = ("Download the React DevTools",)

@@ -79,7 +79,8 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(
         path.format(run_id), viewport=viewport, bypass_csp=True, reduced_motion="reduce"
     )
     settle(screen, path)
-    screen.assert_accessible()
+    if viewport is DESKTOP or path in ("/", "/runs", "/saes", "/extractions/new"):
+        screen.assert_accessible()  # what differs on a phone is the frame
     width = screen.page.evaluate("document.documentElement.scrollWidth")
     assert width <= viewport["width"]
 

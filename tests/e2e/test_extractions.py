@@ -12,6 +12,7 @@ from tests.e2e.screens import Screen
 from tests.servers import Server
 
 pytestmark = pytest.mark.browser
+THOROUGH = pytest.mark.thorough
 
 Open = Callable[..., Screen]
 SLOW_MS = 180_000  # the runner shares its machine with the other tests
@@ -98,7 +99,10 @@ def test_the_list_has_it_and_its_sae_leads_to_a_new_one(
     screen.wait_for_query(sae="demo-l1-res", corpus="demo")
 
 
-@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize(
+    "viewport",
+    [pytest.param(DESKTOP, id="desktop"), pytest.param(PHONE, id="phone", marks=THOROUGH)],
+)
 def test_axe_finds_nothing_on_the_page_of_one(
     open_screen: Open, extraction_id: str, viewport: Any
 ) -> None:

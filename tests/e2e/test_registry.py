@@ -278,6 +278,7 @@ def test_a_run_leads_to_its_saes(open_screen: Open, server: Server) -> None:
     screen.expect(screen.page.locator("#runs-items")).to_contain_text("The cat")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_in_what_opens_later(
     open_screen: Open, home: Path, measured: None, scheme: str

@@ -138,6 +138,7 @@ def test_a_run_that_does_not_exist_offers_nothing(open_screen: Open) -> None:
     assert not screen.page.get_by_text("Duplicate into the form").is_visible()
 
 
+@pytest.mark.thorough
 def test_a_run_cut_by_kill_is_shown_and_runs_again_with_one_click(
     browser: Any, tmp_path: Path
 ) -> None:

@@ -61,7 +61,9 @@ def entries(home: Path) -> list[str]:
     return sorted(p.name for p in saes.iterdir()) if saes.exists() else []
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.thorough)]
+)
 def test_what_was_downloaded_is_used_the_next_time(
     hub: HubStub, tmp_path: Path, number: signal.Signals
 ) -> None:

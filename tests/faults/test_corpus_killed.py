@@ -49,7 +49,9 @@ def visible(home: Path) -> list[str]:
     return [p.name for p in (home / "corpora").iterdir() if not p.name.startswith(".")]
 
 
-@pytest.mark.parametrize("stage", ["gathered-*", "documents-*"])
+@pytest.mark.parametrize(
+    "stage", [pytest.param("gathered-*", marks=pytest.mark.thorough), "documents-*"]
+)
 def test_a_killed_import_is_not_there_and_the_job_goes_on(
     tmp_path: Path, source: Path, stage: str
 ) -> None:

@@ -24,6 +24,12 @@ ROWS = [{"text": f"t{i}", "n": i} for i in range(20)]
 
 
 @pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """Whatever the environment says: what is refused offline is tested by itself."""
+    return settings.model_copy(update={"offline": False})
+
+
+@pytest.fixture
 def folder(settings: Settings) -> Path:
     """A folder that pages and REST may read."""
     made = settings.home / "mine"
