@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test unit e2e faults check bench demo clean
+.PHONY: help setup run test suite unit e2e faults check bench demo clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,7 +23,9 @@ run: setup ## serve the dashboard on http://127.0.0.1:8050
 	$(BIN)/python app.py
 
 test: setup ## all checks and tests (those that need Chromium or PostgreSQL skip where these are missing)
-	$(MAKE) --no-print-directory check
+	$(MAKE) --no-print-directory -j2 check suite
+
+suite: setup # most tests wait now and then: the checks run beside them
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 unit: setup ## the quick tests only
@@ -32,7 +34,7 @@ unit: setup ## the quick tests only
 e2e: setup ## all tests in a real browser, also those of single components
 	$(BIN)/python -m pytest -m browser tests/e2e
 
-faults: setup ## kill store builders and workers at random moments, at length (minutes)
+faults: setup ## kill workers, builders and extractions at random moments, on both databases (minutes)
 	$(BIN)/python -m pytest -m "endurance or thorough" tests/faults
 
 check: setup ## style, types of the core, direction of imports
