@@ -162,8 +162,9 @@ def test_text_by_file_line_and_paragraph(tmp_path: Path) -> None:
         (b"a\nb\x00c", 2, "U+0000"),
         (b"a\nb\n\xffc", 3, "not UTF-8"),
         ("a".encode("utf-16"), 1, "UTF-16"),
-        (gzip.compress(b"abc" * 10_000)[:-20], None, "damaged"),
+        (gzip.compress(b"abc" * 10_000, mtime=0)[:-20], None, "damaged"),
     ],
+    ids=["a NUL", "a byte that is no UTF-8", "UTF-16", "a torn gzip"],
 )
 def test_a_text_file_that_is_none(
     tmp_path: Path, content: bytes, line: int | None, reason: str
