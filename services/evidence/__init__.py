@@ -1,0 +1,1 @@
+"""One feature: its statistics, examples and tokens, from a store."""

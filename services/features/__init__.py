@@ -1,0 +1,1 @@
+"""The table of all features of an SAE: sort, filter, search."""

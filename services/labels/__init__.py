@@ -1,0 +1,1 @@
+"""Labels of features: kept with their history, imported, exported, queued."""

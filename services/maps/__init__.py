@@ -1,0 +1,1 @@
+"""Features by their decoder directions: maps and families."""
