@@ -18,6 +18,7 @@ class Shell:
     TEMPLATES = "shell-figure-templates"
     LOCATION = "shell-location"
     SINK = "shell-sink"  # where clientside effects without a result write nothing
+    AUTHOR = "shell-author"  # the user's name, kept by the browser
 
 
 def nav(paths: Any) -> dict[str, Any]:

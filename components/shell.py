@@ -48,6 +48,7 @@ def app_shell(nav: Sequence[NavItem], content: Any = None) -> Any:
             html.A("Skip to content", href=f"#{ids.Shell.MAIN}", className="as-skip"),
             dcc.Store(id=ids.Shell.TEMPLATES, data=TEMPLATES),
             dcc.Store(id=ids.Shell.SINK),
+            dcc.Store(id=ids.Shell.AUTHOR, storage_type="local"),
             dcc.Location(id=ids.Shell.LOCATION, refresh="callback-nav"),
             dmc.NotificationContainer(id=ids.Shell.NOTICES, position="bottom-right"),
             dmc.AppShell(
