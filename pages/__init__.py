@@ -20,6 +20,7 @@ from pages import (
     extraction_actions,
     extraction_features,
     extractions,
+    features,
     follow,
     health,
     job,
@@ -41,6 +42,7 @@ from pages import (
 NAV = (
     NavItem("Playground", "/", "playground"),
     NavItem("Runs", "/runs", "runs"),
+    NavItem("Features", "/features", "features", also=("/labels",)),
     NavItem("SAEs", "/saes", "saes", also=("/sae",)),
     NavItem("Models", "/models", "models"),
     NavItem("Corpora", "/corpora", "corpora", also=("/corpus",)),
@@ -55,6 +57,10 @@ _JOBS = (jobs, job, job_panel)
 _CORPORA = (corpora, corpus, corpus_documents, corpus_tokens, corpus_actions, add_corpus)
 _EXTRACTIONS = (
     extractions, extraction, extraction_actions, extraction_features, new_extraction, pick_saes,
+)  # fmt: skip
+_FEATURES = (features,)
+_ALL = (
+    *_PLAYGROUND, health, *_REGISTRY, *_CORPORA, *_EXTRACTIONS, *_FEATURES, *_JOBS,
 )  # fmt: skip
 
 
@@ -74,11 +80,12 @@ def install(app: Dash) -> None:
     _page("extractions", extractions.layout, "Extractions", path=extractions.PATH)
     _page("extraction", extraction.layout, extraction.title, path=extraction.PATH)
     _page("new_extraction", new_extraction.layout, "New extraction", path=new_extraction.PATH)
+    _page("features", features.layout, "Features", path=features.PATH)
     _page("jobs", jobs.layout, "Jobs", path=jobs.PATH)
     _page("job", job.layout, "Job", path=job.PATH)
     _page("health", health.layout, "Health", path="/health")
     _page("not_found_404", not_found_404.layout, "Page not found", path="/404")
-    for module in (*_PLAYGROUND, health, *_REGISTRY, *_CORPORA, *_EXTRACTIONS, *_JOBS):
+    for module in _ALL:
         module.callbacks.install(app)
 
 
