@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.types.labels import FeatureMarks
-from services.types.stores import StoreExample, StoreFeature
+from services.types.stores import StoreExample, StoreFeature, StoreHistogram
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,8 +214,10 @@ class TestedText:
     feature_id: int
     text: str
     tokens: tuple[TestedToken, ...]
-    max: float  # over the tokens that are not special
-    argmax: int | None
+    max: float  # over the tokens that are not special; of negative ones the furthest from 0
+    argmax: int | None  # None where it does not fire
+    has_bos: bool = False  # the model read BOS in front
+    has_template: bool = False  # and the text inside its chat template
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,9 +257,10 @@ class ComparedFeature:
     feature_id: int
     view: FeatureView
     label: str | None
-    promoted: tuple[ScoredToken, ...]  # by logit weight
+    promoted: tuple[ScoredToken, ...]  # by logit weight; the count is 0
     suppressed: tuple[ScoredToken, ...]
     distinguishing: tuple[ScoredToken, ...]  # tokens that this one fires on and the others do not
+    histogram: StoreHistogram | None = None  # over the same edges for all that are compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +268,8 @@ class SharedExample:
     """A token on which several of the compared features fire."""
 
     position: int
-    values: tuple[float, ...]  # by compared feature; 0 where it does not fire
+    values: tuple[float | None, ...]  # by compared feature; 0: silent; None: of other tokens
+    score: float  # the k-th largest of values ÷ the feature's largest, k as was asked
     example: EvidenceExample
 
 
@@ -280,6 +284,7 @@ class FeatureComparison:
     count: tuple[tuple[int | None, ...], ...]  # tokens on which both fire; n on the diagonal
     shared: tuple[SharedExample, ...]
     notes: tuple[str, ...]  # why something is not compared
+    same_tokens: tuple[tuple[bool, ...], ...] = ()  # whether two were read from the same tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +299,31 @@ class FeatureMap:
     y: Any  # float32 [n]
     explained: tuple[float, float] | None  # share of variance, PCA only
     parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class MapColours:
+    """What each feature of an SAE is coloured by; arrays are by feature id."""
+
+    name: str
+    title: str
+    kind: str  # number | group
+    values: Any  # float64 [d_sae], NaN where unknown; of groups the index into `groups`, or -1
+    groups: tuple[str, ...] = ()
+    is_log: bool = False  # shown by its logarithm
+
+
+@dataclass(frozen=True, slots=True)
+class FamilySizes:
+    """How many families there are at a threshold, and how large they are."""
+
+    threshold: float
+    n_families: int
+    n_features: int  # in one of them
+    n_alone: int
+    largest: int
+    median: float | None
+    by_size: Mapping[int, int]  # families by number of features
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,3 +346,19 @@ class FamilySet:
     parameters: Mapping[str, Any]
     families: tuple[FeatureFamily, ...]
     n_alone: int  # features in no family
+    author: str | None = None  # who kept it
+    created_at: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFamilies:
+    """A kept set of families, as it is listed."""
+
+    set_id: str
+    sae_id: str
+    name: str
+    parameters: Mapping[str, Any]
+    n_families: int
+    n_features: int
+    author: str
+    created_at: Any
