@@ -20,6 +20,9 @@ from pages import (
     extraction_actions,
     extraction_features,
     extractions,
+    feature,
+    feature_labels,
+    feature_runs,
     features,
     follow,
     health,
@@ -59,8 +62,9 @@ _EXTRACTIONS = (
     extractions, extraction, extraction_actions, extraction_features, new_extraction, pick_saes,
 )  # fmt: skip
 _FEATURES = (features,)
+_FEATURE = (feature, feature_labels, feature_runs)  # the page of one, in sections
 _ALL = (
-    *_PLAYGROUND, health, *_REGISTRY, *_CORPORA, *_EXTRACTIONS, *_FEATURES, *_JOBS,
+    *_PLAYGROUND, health, *_REGISTRY, *_CORPORA, *_EXTRACTIONS, *_FEATURES, *_FEATURE, *_JOBS,
 )  # fmt: skip
 
 
@@ -81,6 +85,7 @@ def install(app: Dash) -> None:
     _page("extraction", extraction.layout, extraction.title, path=extraction.PATH)
     _page("new_extraction", new_extraction.layout, "New extraction", path=new_extraction.PATH)
     _page("features", features.layout, "Features", path=features.PATH)
+    _page("feature", feature.layout, feature.title, path_template=feature.PATH)
     _page("jobs", jobs.layout, "Jobs", path=jobs.PATH)
     _page("job", job.layout, "Job", path=job.PATH)
     _page("health", health.layout, "Health", path="/health")
