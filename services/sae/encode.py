@@ -16,7 +16,7 @@ from services.types import FloatArray, IntArray
 if TYPE_CHECKING:
     from torch import Tensor
 
-_CHUNK_BYTES = 256 * 2**20  # of feature activations; smaller chunks cost speed, see `_chunks`
+_CHUNK_BYTES = 256 * 2**20  # of feature activations; smaller chunks cost speed, see `chunks`
 _KEPT_MAX = 256
 
 
@@ -49,7 +49,9 @@ def encode_features(sae: Sae, activations: Tensor, top_k: int, counted: Sequence
     positions enter `feature_max` and `feature_hits`; these are exact over all firing features.
     Raises `Unsupported` when the activations do not fit the SAE or are not finite.
     """
-    _check(sae, activations, counted)
+    check_activations(sae, activations)
+    if len(counted) != len(activations):
+        raise ValueError(f"{len(counted)} flags for {len(activations)} positions")
     use_threads(sae.threads)
     d_sae = sae.info.d_sae
     device = activations.device
@@ -58,7 +60,7 @@ def encode_features(sae: Sae, activations: Tensor, top_k: int, counted: Sequence
     ignored = ~torch.tensor(list(counted), dtype=torch.bool, device=device)
     parts: list[_Part] = []
     with memory_guard(f"to encode with {sae.info.sae_id}"):
-        for rows in _chunks(sae, len(activations)):
+        for rows in chunks(sae, len(activations)):
             features = sae.encode(activations[rows]).float()
             fired, ids = features.nonzero(as_tuple=True)
             l0 = torch.bincount(fired, minlength=len(features))
@@ -69,14 +71,13 @@ def encode_features(sae: Sae, activations: Tensor, top_k: int, counted: Sequence
     return _joined(parts, most, hits, top_k)
 
 
-def _check(sae: Sae, activations: Tensor, counted: Sequence[bool]) -> None:
+def check_activations(sae: Sae, activations: Tensor) -> None:
+    """Raise `Unsupported` for activations that do not fit the SAE or are not finite."""
     if activations.ndim != 2 or activations.shape[1] != sae.info.d_in:
         raise Unsupported(
             f"SAE {sae.info.sae_id} reads {sae.info.d_in} numbers per token, the model has "
             f"{activations.shape[-1]} at {sae.capture_name}: it belongs to another model"
         )
-    if len(counted) != len(activations):
-        raise ValueError(f"{len(counted)} flags for {len(activations)} positions")
     if not bool(torch.isfinite(activations).all()):
         raise Unsupported(
             f"the model's activations at {sae.capture_name} are not finite in "
@@ -84,7 +85,7 @@ def _check(sae: Sae, activations: Tensor, counted: Sequence[bool]) -> None:
         )
 
 
-def _chunks(sae: Sae, n: int) -> list[slice]:
+def chunks(sae: Sae, n: int) -> list[slice]:
     """Rows that are encoded together: as many as fit the budget, since small products are slow."""
     size = n if sae.needs_whole_sequence else max(1, _CHUNK_BYTES // (4 * sae.info.d_sae))
     return [slice(start, start + size) for start in range(0, n, max(size, 1))]
