@@ -28,6 +28,8 @@ from services.jobs.table_queue import TableQueue
 from services.lm.catalogue import ModelCatalogue
 from services.lm.resident import Residents
 from services.lm.tokenizers import Tokenizers
+from services.probes.reading import TextReader
+from services.probes.service import Probes
 from services.registry.index import Index
 from services.registry.parts import Parts
 from services.registry.service import Registry
@@ -74,6 +76,9 @@ class Container:
         self._engine = Engine(self._catalogue, self._residents)
         self._dispatcher = Dispatcher(self._store, self._engine, self._worker)
         self.runs = RunService(settings, self._store, self._catalogue, self._dispatcher)
+        self.probes = Probes(
+            settings, self._catalogue, TextReader(self._catalogue, self._residents), self._worker
+        )
         self.decoders = Decoders(settings.home, models, saes)
         self.job_kinds = Kinds()
         self.jobs = _jobs(settings, TableQueue(self._database), self.job_kinds, self._worker)
