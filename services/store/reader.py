@@ -191,6 +191,10 @@ class ActivationStore:
         """The tokens `start` to `stop` - 1, which must be there, without what fires."""
         return self._tokens.token_ids(start, stop)
 
+    def token_ids_at(self, positions: np.ndarray) -> np.ndarray:
+        """The tokens at the ascending `positions` [n], which must be there."""
+        return self._tokens.token_ids_at(positions)
+
     def counted_at(self, positions: np.ndarray) -> np.ndarray:
         """Whether statistics count the tokens at the ascending `positions` [n] bool."""
         return self._tokens.counted_at(positions)

@@ -68,6 +68,16 @@ class TokenSide:
             found.append(flags[cut - cut[0]])
         return np.concatenate(found)
 
+    def token_ids_at(self, positions: np.ndarray) -> np.ndarray:
+        """Token ids at the ascending `positions` [n] uint32, which must be there."""
+        bounds = np.searchsorted(positions, self.bases)
+        found = [np.empty(0, np.uint32)]
+        for number in np.flatnonzero(np.diff(bounds)):
+            cut = positions[bounds[number] : bounds[number + 1]].astype(np.int64)
+            low, stop = int(cut[0] - self.bases[number]), int(cut[-1] - self.bases[number]) + 1
+            found.append(self.reader(int(number)).token_ids(low, stop)[cut - cut[0]])
+        return np.concatenate(found)
+
     def _gathered(self, number: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         reader, low, high = self.reader(number), int(rows[0]), int(rows[-1]) + 1
         indptr = reader.indptr(low, high)

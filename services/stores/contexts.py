@@ -55,7 +55,10 @@ def texts(reading: Reading, ids: np.ndarray) -> tuple[str | None, ...]:
 
 
 def _values(found: Activations, start: int, n: int) -> tuple[float, ...]:
-    low, high = np.searchsorted(found.positions, [start, start + n])
+    # In the type of the positions: these would be copied otherwise, all of them.
+    first, last = np.array([start, start + n - 1], found.positions.dtype)
+    low = np.searchsorted(found.positions, first)
+    high = np.searchsorted(found.positions, last, side="right")
     values = np.zeros(n, np.float32)
     values[found.positions[low:high].astype(np.int64) - start] = found.values[low:high]
     return tuple(values.tolist())

@@ -85,6 +85,10 @@ class Stores:
         """The store, kept open; at most a second behind what was written."""
         return self._reading(store_id).store
 
+    def read(self, store_id: str, work: Callable[[Reading], T]) -> T:
+        """The result of `work` on the store; it may be done twice, as files may go meanwhile."""
+        return self._read(store_id, work)
+
     def forget(self, store_id: str) -> None:
         """Close the store, before it is removed."""
         self._open.forget(store_id)

@@ -76,6 +76,10 @@ class Vocabulary:
         known = pc.take(self._texts, self._known(ids)).to_pylist()
         return [f"[{i}]" if t is None else t for i, t in zip(ids.tolist(), known, strict=True)]
 
+    def special(self, ids: np.ndarray) -> list[bool]:
+        """Which of the tokens are BOS and the like; those that are not listed are not."""
+        return [bool(flag) for flag in pc.take(self._special, self._known(ids)).to_pylist()]
+
     def joined(self, ids: np.ndarray) -> str:
         """What the tokens read as together; a character that is cut at an end is replaced."""
         return "".join(self.pieces(ids))
