@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from services.types.labels import FeatureMarks
 from services.types.stores import StoreExample, StoreFeature, StoreHistogram
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnInfo:
+    """A column of the table of features."""
+
+    name: str  # as queries and exports have it
+    title: str
+    kind: Literal["number", "text", "flag"]
+    definition: str  # one sentence
+    is_sortable: bool = True
+    needs: Literal["store", "decoder", "query"] | None = None  # without it, it is empty
 
 
 @dataclass(frozen=True, slots=True)
