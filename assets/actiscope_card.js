@@ -32,20 +32,34 @@
     return parts.join(" · ");
   }
 
-  function featureRow(id, value, widest, isPinnedFeature, interactive) {
-    const row = element(interactive ? "button" : "div", "as-card-row");
-    if (interactive) {
-      row.type = "button";
-      row.setAttribute("aria-label", `Pin feature ${id}, activation ${significant(value)}`);
+  /* "#7 capital cities": a link to the feature's page where the card can be clicked. */
+  function featureName(props, id, interactive) {
+    const name = element(interactive && props.featureBase ? "a" : "span", "as-card-id", "#" + id);
+    if (name.tagName === "A") name.href = props.featureBase + id;
+    const label = props.labels && props.labels[id];
+    if (label) {
+      name.append(" ", element("span", "as-card-label", window.actiscope.tokens.named(label)));
+      name.title = label;
     }
-    if (isPinnedFeature) row.classList.add("current");
-    row.dataset.feature = id;
+    return name;
+  }
+
+  function featureRow(props, id, value, widest, interactive) {
+    const row = element("div", "as-card-row");
+    if (id === props.feature) row.classList.add("current");
     const track = element("span", "as-card-track");
     const bar = element("span", "as-card-bar");
     bar.style.width = Math.max(2, 100 * Math.min(1, Math.abs(value) / widest)) + "%";
     track.appendChild(bar);
-    row.append(element("span", "as-card-id", "#" + id), track,
-      element("span", "as-card-value", significant(value)));
+    const size = element(interactive ? "button" : "span", "as-card-size");
+    if (interactive) {
+      size.type = "button";
+      size.title = "Colour the tokens by this feature";
+      size.setAttribute("aria-label", `Pin feature ${id}, activation ${significant(value)}`);
+      size.dataset.feature = id;
+    }
+    size.append(track, element("span", "as-card-value", significant(value)));
+    row.append(featureName(props, id, interactive), size);
     return row;
   }
 
@@ -55,8 +69,7 @@
     let widest = 0;
     for (let j = 1; j < flat.length; j += 2) widest = Math.max(widest, Math.abs(flat[j]));
     for (let j = 0; j < flat.length; j += 2) {
-      list.appendChild(
-        featureRow(flat[j], flat[j + 1], widest || 1, flat[j] === props.feature, interactive));
+      list.appendChild(featureRow(props, flat[j], flat[j + 1], widest || 1, interactive));
     }
     return list;
   }
@@ -68,11 +81,13 @@
     return element("p", "as-card-note", "No feature fires here.");
   }
 
-  function pinnedValue(props, i) {
+  function pinnedValue(props, i, interactive) {
     if (props.feature === null || props.feature === undefined) return null;
     const value = (props.values && props.values[i]) || 0;
     const line = element("p", "as-card-pinned");
-    line.append(element("span", "", "feature #" + props.feature),
+    const name = featureName(props, props.feature, interactive);
+    name.className = "as-card-feature";
+    line.append(name,
       element("strong", "", value !== 0 ? significant(value) : "does not fire"));
     return line;
   }
@@ -87,7 +102,7 @@
       close.setAttribute("aria-label", "Unpin token");
       head.appendChild(close);
     }
-    const parts = [head, element("p", "as-card-facts", facts(props, i)), pinnedValue(props, i),
+    const parts = [head, element("p", "as-card-facts", facts(props, i)), pinnedValue(props, i, pinned),
       featureList(props, i, pinned), note(props, i)];
     card.replaceChildren(...parts.filter(Boolean));
     card.classList.toggle("pinned", pinned);

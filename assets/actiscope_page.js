@@ -97,6 +97,28 @@
   grid.significant = (value) => window.actiscope.card.significant(value, 4);
   grid.visibleToken = (text) => (typeof text === "string" ? window.actiscope.tokens.named(text) : "");
 
+  /* The cell of a feature: its number, leading to its page (the row's `href`). */
+  const cells = (window.dashAgGridComponentFunctions = window.dashAgGridComponentFunctions || {});
+  cells.FeatureLink = ({ value, data }) => data && data.href
+    ? React.createElement("a", { href: data.href }, String(value)) : String(value ?? "");
+
+  /* --- links that are no components of Dash: in the strip, in figures, in grids ------------------------ */
+
+  const INSIDE = ".as-strip, .as-figure, .as-grid";
+
+  /* Follows them as Dash follows its own: without loading the application again. */
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest && event.target.closest("a");
+    if (!link || event.defaultPrevented || event.button || !link.closest(INSIDE)) return;
+    if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    const href = link.getAttribute("href") || link.getAttribute("xlink:href") || "";
+    if (!/^\/(?!\/)/.test(href)) return;
+    event.preventDefault();
+    window.history.pushState({}, "", href);
+    window.dispatchEvent(new CustomEvent("_dashprivate_pushstate"));
+    window.scrollTo(0, 0);
+  });
+
   window.dash_clientside = window.dash_clientside || {};
   window.dash_clientside.actiscope = {
     ...window.dash_clientside.actiscope, syncScheme, toggleRail, closeRail, lightRail,

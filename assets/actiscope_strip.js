@@ -189,7 +189,7 @@
 
     onClick(event) {
       const token = event.target.closest(".as-tok");
-      const row = event.target.closest("button.as-card-row");
+      const row = event.target.closest("button.as-card-size");
       if (token && !window.getSelection().toString()) this.toggle(token);
       else if (row) this.pinFeature(Number(row.dataset.feature));
       else if (event.target.closest(".as-card-close")) this.unpin();

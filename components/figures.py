@@ -8,7 +8,7 @@ position]` in the heat map, the position in the deltas.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -17,6 +17,7 @@ import plotly.graph_objects as go
 from dash import dcc, html
 from plotly.subplots import make_subplots
 
+from components.feature_links import feature_href
 from components.figure_theme import TEMPLATES
 from components.theme import Scheme
 from components.token_text import token_label, visible
@@ -29,9 +30,11 @@ _COLOUR_AXIS = {"cmin": 0, "colorbar": {"title": {"text": "activation"}, "len": 
 _FEATURE_AXIS = {"type": "category", "autorange": "reversed"}
 _TOKEN_AXIS = {"type": "category", "showgrid": False, "nticks": 12, "tickangle": -45}
 
+_LABEL_SHOWN = 20  # characters of a label beside its bar or row; the rest is in the hover
+
 _BAR_HOVER = (
-    "<b>feature %{customdata[0]}</b>  %{customdata[4]}<br>max %{x:.4~g} at position "
-    "%{customdata[3]}<br>mean %{customdata[2]:.4~g} over %{customdata[1]} positions"
+    "<b>feature %{customdata[0]}</b>  %{customdata[4]}%{customdata[5]}<br>max %{x:.4~g} "
+    "at position %{customdata[3]}<br>mean %{customdata[2]:.4~g} over %{customdata[1]} positions"
     "<extra></extra>"
 )
 
@@ -52,12 +55,16 @@ def top_feature_bars(
     pinned: int | None = None,
     *,
     limit: int = 20,
+    labels: Mapping[int, str] | None = None,
     scheme: Scheme = "light",
 ) -> go.Figure:
-    """The strongest features: bar = maximum, dot = mean, text = positions it fires at."""
+    """The strongest features: bar = maximum, dot = mean, text = positions it fires at.
+
+    The name beside a bar is a link to the feature's page, with its label if it has one.
+    """
     shown = list(top)[:limit]
     names = [f"#{feature.feature_id}" for feature in shown]
-    rows = [_bar_data(feature) for feature in shown]
+    rows = [_bar_data(feature, labels or {}) for feature in shown]
     bars = go.Bar(
         x=[feature.max_activation for feature in shown],
         y=names,
@@ -79,7 +86,8 @@ def top_feature_bars(
         hovertemplate=_BAR_HOVER,
     )
     figure = go.Figure([bars, means])
-    _frame_row(figure, names, pinned)
+    links = [_link(f.sae_id, f.feature_id, labels or {}) for f in shown]
+    _name_rows(figure, names, links, pinned)
     figure.update_layout(
         **_base(scheme, _ROW_PX * max(3, len(shown)) + 64),
         xaxis={"title": {"text": "activation"}, "rangemode": "tozero"},
@@ -98,6 +106,7 @@ def feature_token_heatmap(
     selected: int | None = None,
     segment: Segment | None = None,
     show_special: bool = False,
+    labels: Mapping[int, str] | None = None,
     scheme: Scheme = "light",
 ) -> go.Figure:
     """Features down, tokens across; the pinned feature's row is framed and always present.
@@ -110,9 +119,10 @@ def feature_token_heatmap(
     columns = [token.position for token in kept]
     values = _matrix(timeline, rows, columns)
     names = [f"#{feature}" for feature in rows]
-    labels = [token_label(token.position, token.text) for token in kept]
-    figure = go.Figure(_heat(values, labels, names, _cells(rows, columns, values)))
-    _frame_row(figure, names, pinned)
+    tokens = [token_label(token.position, token.text) for token in kept]
+    figure = go.Figure(_heat(values, tokens, names, _cells(rows, columns, values)))
+    links = [_link(timeline.sae_id, feature, labels or {}) for feature in rows]
+    _name_rows(figure, names, links, pinned)
     _frame_column(figure, columns, selected)
     figure.update_layout(
         **_base(scheme, _ROW_PX * max(3, len(rows)) + 96),
@@ -190,8 +200,19 @@ def _matrix(timeline: FeatureTimeline, rows: list[int], columns: list[int]) -> n
     return values
 
 
-def _bar_data(f: TopFeature) -> list[Any]:
-    return [f.feature_id, f.hits, f.mean_activation, f.argmax_position, escape(f.sae_id)]
+def _bar_data(f: TopFeature, labels: Mapping[int, str]) -> list[Any]:
+    label = labels.get(f.feature_id)
+    named = f"<br>{escape(visible(label))}" if label else ""
+    where = [f.argmax_position, escape(f.sae_id)]
+    return [f.feature_id, f.hits, f.mean_activation, *where, named]
+
+
+def _link(sae_id: str, feature: int, labels: Mapping[int, str]) -> str:
+    """The feature's number and the beginning of its label, leading to its page."""
+    label = visible(labels.get(feature, ""))
+    short = label if len(label) <= _LABEL_SHOWN else f"{label[: _LABEL_SHOWN - 1]}…"
+    name = f"#{feature} {escape(short)}".rstrip()
+    return f'<a href="{escape(feature_href(sae_id, feature))}" target="_self">{name}</a>'
 
 
 def _frame_column(figure: go.Figure, columns: list[int], selected: int | None) -> None:
@@ -216,13 +237,14 @@ def _base(scheme: Scheme, height: int) -> dict[str, Any]:
     return {"template": TEMPLATES[scheme], "height": height, "hovermode": "closest"}
 
 
-def _frame_row(figure: go.Figure, names: list[str], pinned: int | None) -> None:
+def _name_rows(figure: go.Figure, names: list[str], links: list[str], pinned: int | None) -> None:
+    """Names each row by its link; the pinned one's is bold, and the row framed."""
     name = f"#{pinned}"
+    texts = [f"<b>{link}</b>" if n == name else link for n, link in zip(names, links, strict=True)]
+    figure.update_yaxes(tickmode="array", tickvals=names, ticktext=texts)
     if name not in names:
         return
     at = names.index(name)
     figure.add_shape(
         type="rect", xref="paper", yref="y", x0=0, x1=1, y0=at - 0.5, y1=at + 0.5, layer="below"
     )
-    figure.update_yaxes(ticktext=[f"<b>{n}</b>" if n == name else n for n in names])
-    figure.update_yaxes(tickmode="array", tickvals=names)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import dash_ag_grid as dag
 
+from components.feature_links import feature_href
 from services.types import ActivationRow
 
 ROW_FIELDS = (
@@ -51,7 +52,14 @@ def rows_columns() -> list[dict[str, Any]]:
             "valueFormatter": {"function": "params.value ? 'special' : ''"},
         },
         {"field": "step", "headerName": "Step", "width": 70, **_NUMBER},
-        {"field": "feature_id", "headerName": "Feature", "width": 88, **_NUMBER},
+        {
+            "field": "feature_id",
+            "headerName": "Feature",
+            "width": 88,
+            "cellRenderer": "FeatureLink",
+            **_NUMBER,
+        },
+        {"field": "label", "headerName": "Label", "width": 180, "sortable": False},
         {
             "field": "activation_value",
             "headerName": "Activation",
@@ -92,6 +100,15 @@ def rows_grid(id: str | dict[str, Any], *, label: str = "Activations by position
     )
 
 
-def row_data(rows: Iterable[ActivationRow]) -> list[dict[str, Any]]:
-    """`ActivationRow`s as the grid takes them."""
-    return [{field: getattr(row, field) for field in ROW_FIELDS} for row in rows]
+def row_data(
+    rows: Iterable[ActivationRow], labels: Mapping[tuple[str, int], str] | None = None
+) -> list[dict[str, Any]]:
+    """`ActivationRow`s as the grid takes them, with the labels by SAE and feature."""
+    return [
+        {field: getattr(row, field) for field in ROW_FIELDS}
+        | {
+            "label": (labels or {}).get((row.sae_id, row.feature_id), ""),
+            "href": feature_href(row.sae_id, row.feature_id),
+        }
+        for row in rows
+    ]

@@ -7,7 +7,7 @@ text is hostile and only ever becomes `textContent`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dash_mantine_components as dmc
@@ -15,6 +15,7 @@ import numpy as np
 from dash import html
 from dash.development.base_component import Component
 
+from components.feature_links import feature_href
 from services.types import FeatureTimeline, LiveRun, RunStatus, RunView, Segment, Token
 
 CARD_FEATURES = 8  # features listed in a token's card
@@ -26,7 +27,9 @@ class TokenStrip(Component):
     In:  tokens, special (0/1), segments (number of prompt tokens), values (their size is the
          colour; 0: none), max (end of the colour scale), top (per token a flat list
          [id, value, id, value, ...]), logprobs (null: unknown), feature (the pinned feature or
-         null), showSpecial, streaming, label (accessible name), className.
+         null), labels (by feature, of those that have one), featureBase (the address of a
+         feature's page without its number), showSpecial, streaming, label (accessible name),
+         className.
     In and out: selected (the pinned position or null).
     Out: clicked {position (null: unpinned), n}, hoverFeatureClicked {feature, n}; n counts up.
     """
@@ -37,8 +40,8 @@ class TokenStrip(Component):
     _type = "TokenStrip"
     _prop_names = [
         "id", "tokens", "special", "segments", "values", "max", "top", "logprobs", "feature",
-        "selected", "showSpecial", "streaming", "label", "className", "clicked",
-        "hoverFeatureClicked",
+        "labels", "featureBase", "selected", "showSpecial", "streaming", "label", "className",
+        "clicked", "hoverFeatureClicked",
     ]  # fmt: skip
     _valid_wildcard_attributes: list[str] = []
     available_properties = _prop_names
@@ -57,6 +60,7 @@ def token_strip(
     feature_id: int | None = None,
     position: int | None = None,
     show_special: bool = False,
+    labels: Mapping[int, str] | None = None,
     id: str | dict[str, Any],
 ) -> TokenStrip:
     """The finished run; coloured by `feature_id`, or by the strongest feature of each token."""
@@ -65,6 +69,8 @@ def token_strip(
         **token_props(view.tokens),
         **activation_props(view, timeline, feature_id),
         feature=feature_id,
+        labels=dict(labels or {}),
+        featureBase=None if timeline is None else feature_base(timeline.sae_id),
         selected=position,
         showSpecial=show_special,
         streaming=False,
@@ -151,6 +157,17 @@ def activation_legend(top: float, label: str) -> html.Div:
         ],
         className="as-legend",
     )
+
+
+def card_features(timeline: FeatureTimeline) -> set[int]:
+    """The features that the tokens' cards list."""
+    ids = timeline.feature_ids[:, : min(CARD_FEATURES, timeline.top_k)]
+    return set(np.unique(ids[ids >= 0]).tolist())
+
+
+def feature_base(sae_id: str) -> str:
+    """The address of the pages of an SAE's features, which ends with the number."""
+    return feature_href(sae_id, 0).removesuffix("0")
 
 
 def _rounded(values: np.ndarray) -> list[float]:

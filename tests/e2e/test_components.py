@@ -167,7 +167,7 @@ def test_a_click_pins_and_a_second_one_unpins(page: Page) -> None:
 
 def test_a_feature_in_the_pinned_card_can_be_pinned(page: Page) -> None:
     token(page, 44).click()
-    page.locator("#strip button.as-card-row").nth(2).click()
+    page.locator("#strip button.as-card-size").nth(2).click()
     chosen = int(VIEW.timelines[0].feature_ids[44, 2])
     expect(page.locator("#events")).to_contain_text(f"'feature': {chosen}")
 

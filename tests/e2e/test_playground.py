@@ -45,7 +45,7 @@ def test_pins_are_in_the_address_and_come_back_with_it(screen: Screen, open_scre
     screen.page.keyboard.press("Escape")
     screen.wait_for_query(token=None)
     screen.tokens.nth(3).click()
-    screen.page.locator("#run-strip .as-card-row").first.click()
+    screen.page.locator("#run-strip .as-card-size").first.click()
     screen.page.get_by_text("is pinned").wait_for()
     screen.page.locator("#run-sae-choice").get_by_text("demo-l2-res").click()
     screen.wait_for_query(sae="demo-l2-res", feature=None)

@@ -25,6 +25,21 @@ def test_bars_have_the_given_numbers() -> None:
     assert [row[0] for row in bars.customdata] == [f.feature_id for f in TOP]
 
 
+def test_names_lead_to_the_feature_and_carry_its_label() -> None:
+    first, second = TOP[0].feature_id, TOP[1].feature_id
+    labels = {first: "<b>capital</b> cities of the world"}
+    figure = top_feature_bars(TOP, labels=labels)
+    texts = figure.layout.yaxis.ticktext
+    assert f'href="/features/{TOP[0].sae_id}/{first}"' in texts[0]
+    assert f">#{first} &lt;b&gt;capital" in texts[0]
+    assert "world" not in texts[0]
+    assert f">#{second}</a>" in texts[1]
+    assert "&lt;b&gt;capital&lt;/b&gt; cities of the world" in figure.data[0].customdata[0][5]
+    assert figure.data[0].customdata[1][5] == ""
+    heat = feature_token_heatmap(VIEW, TIMELINE, [first], labels=labels)
+    assert heat.layout.yaxis.ticktext == texts[:1]
+
+
 def test_bars_stop_at_the_limit() -> None:
     assert len(top_feature_bars(TOP, limit=3).data[0].x) == 3
 
@@ -133,7 +148,7 @@ def test_figures_say_their_scheme_and_take_colours_from_it(scheme: str) -> None:
     assert figure.layout.template.layout.meta == {"actiscope": scheme}
     sent = json.loads(figure.to_json())
     sent["layout"].pop("template")
-    assert "#" not in json.dumps(sent).replace('"#', "")
+    assert "#" not in json.dumps(sent).replace('"#', "").replace(">#", "")
 
 
 def test_a_graph_has_a_name_and_its_height() -> None:
