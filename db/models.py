@@ -26,6 +26,16 @@ from db.columns import SafeText
 from db.corpus_models import CorpusRow
 from db.extraction_models import ExtractionRow
 from db.job_models import JobLogRow, JobRow
+from db.label_models import (
+    FamilySetRow,
+    FeatureRow,
+    LabelDocumentRow,
+    LabelHistoryRow,
+    LabelRevisionRow,
+    LabelRow,
+    ProbeRow,
+    SavedViewRow,
+)
 from db.records import STATUSES
 from db.registry_models import ModelRow, PreflightRow, SaeRow
 
@@ -34,10 +44,17 @@ __all__ = [
     "Base",
     "CorpusRow",
     "ExtractionRow",
+    "FamilySetRow",
+    "FeatureRow",
     "JobLogRow",
     "JobRow",
+    "LabelDocumentRow",
+    "LabelHistoryRow",
+    "LabelRevisionRow",
+    "LabelRow",
     "ModelRow",
     "PreflightRow",
+    "ProbeRow",
     "RunIndex",
     "RunPosting",
     "RunPreview",
@@ -45,6 +62,7 @@ __all__ = [
     "RunTimeline",
     "SaeKey",
     "SaeRow",
+    "SavedViewRow",
     "table",
 ]
 

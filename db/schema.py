@@ -21,7 +21,7 @@ from db.unit_of_work import translated_errors
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0004"  # the newest file of db/migrations/versions; a test compares
+HEAD = "0005"  # the newest file of db/migrations/versions; a test compares
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _ADVISORY_LOCK = 0x41637469  # "Acti": any number that is ours

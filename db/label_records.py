@@ -1,0 +1,84 @@
+"""The plain values of labels that their repository takes and gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+LABEL_SOURCES = ("human", "automatic", "imported")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureRecord:
+    """What is marked at a feature."""
+
+    feature_id: int
+    is_starred: bool = False
+    chosen_label_id: str | None = None
+    skip_reason: str | None = None
+    skipped_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelRecord:
+    """A label as its row has it; `document_row` is its place in the file that it came from."""
+
+    label_id: str
+    feature_id: int
+    text: str
+    category: str | None
+    notes: str
+    confidence: float | None
+    source: str
+    source_name: str | None
+    author: str
+    created_at: datetime
+    updated_at: datetime
+    document_id: str | None = None
+    document_row: int | None = None
+    extra: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewChange:
+    """One entry of the history, to be written."""
+
+    batch_id: str
+    feature_id: int
+    at: datetime
+    author: str
+    action: str
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any] | None
+    undoes: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeRecord(NewChange):
+    """One entry of the history, as its row has it."""
+
+    change_id: int
+    sae_id: str
+    undone_by: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelDocument:
+    """What an imported file says beside its labels."""
+
+    document_id: str
+    format: str
+    layout: Mapping[str, Any]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeFilter:
+    """Which changes to list; what is None does not filter."""
+
+    feature_id: int | None = None
+    author: str | None = None
+    action: str | None = None
+    batch_id: str | None = None
