@@ -190,7 +190,8 @@ FILTERS: Final = """
   const before = given[given.length - 1];
   const next = {};
   inputs_list.forEach((inputs, n) => inputs.forEach((input, i) => {
-    if (given[n][i]) next[input.id.name] = given[n][i];
+    const value = given[n][i];
+    if (value || value === 0) next[input.id.name] = value;
   }));
   const text = object => JSON.stringify(Object.entries(object || {}).sort());
   return text(next) === text(before) ? no_update : next;

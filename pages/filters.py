@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ConfigDict, Field
 
 from pages.url_state import UrlState
-from services.runs.queries import RunQuery
+from services.runs.queries import FeatureId, RunQuery
 from services.runs.request import ModelId
 from services.types import RunStatus
 
@@ -21,15 +21,22 @@ class Filters(UrlState):
     status: RunStatus | None = None
     model: ModelId | None = None
     sae: ModelId | None = None
+    feature: FeatureId | None = None  # of the chosen SAE: runs in which it fired …
+    above: float | None = Field(None, allow_inf_nan=False)  # … above this value
 
     def query(self, cursor: Any = None) -> RunQuery:
         """The page of runs behind `cursor`.
 
+        A feature is one of an SAE: without one the filters by feature are left out.
+
         Raises:
             InvalidArgument: the cursor is not one of ours.
         """
+        fired = {"feature_id": self.feature, "min_activation": self.above}
+        has_feature = self.sae is not None and self.feature is not None
         return RunQuery.parse(
             {
+                **(fired if has_feature else {}),
                 "text": self.text,
                 "status": self.status,
                 "model_id": self.model,

@@ -56,8 +56,20 @@ def _filters(filters: Filters) -> Any:
             _choice("status", "Status", [status.value for status in RunStatus], filters.status),
             _choice("model", "Model", [model.model_id for model in models], filters.model),
             _choice("sae", "SAE", saes, filters.sae),
+            _number("feature", "Feature", filters.feature, "of the SAE", decimals=False),
+            _number("above", "Fired above", filters.above, "0"),
         ],
         align="end",
+    )  # fmt: skip
+
+
+def _number(
+    name: str, label: str, value: float | None, hint: str, *, decimals: bool = True
+) -> dmc.NumberInput:
+    return dmc.NumberInput(
+        id=filter_field(name), label=label, value="" if value is None else value,
+        placeholder=hint, allowDecimal=decimals, allowNegative=decimals, hideControls=True,
+        debounce=400, w=110,
     )  # fmt: skip
 
 

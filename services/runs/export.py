@@ -1,7 +1,8 @@
 """A run as files: rows and top features as CSV or Parquet, the whole run as JSON.
 
 CSV is made to be opened in a spreadsheet: text that a spreadsheet would take for a formula is
-prefixed by an apostrophe. Numbers are never touched. Parquet and JSON carry the exact text.
+prefixed by an apostrophe. Numbers are never touched. Parquet and JSON carry the exact text. Each
+feature carries the label that it has at that moment, "" where it has none.
 """
 
 from __future__ import annotations
@@ -11,8 +12,11 @@ import io
 import json
 import re
 import unicodedata
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
 
 from services.errors import InvalidArgument
 from services.runs import analysis
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
 
 What = Literal["rows", "top-features", "run"]
 Format = Literal["csv", "parquet", "json"]
+Labels = Callable[[str, Iterable[int]], Mapping[int, str]]
+"""The labels of these features of an SAE, of those that have one."""
 
 _MEDIA_TYPES = {
     "csv": "text/csv; charset=utf-8",
@@ -34,7 +40,18 @@ _MEDIA_TYPES = {
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "|")
 
 
-def export(view: RunView, what: What, format: Format, query: RowQuery | TopQuery) -> Download:
+def no_labels(_sae_id: str, _features: Iterable[int]) -> Mapping[int, str]:
+    """What a feature is called where nobody said anything."""
+    return {}
+
+
+def export(
+    view: RunView,
+    what: What,
+    format: Format,
+    query: RowQuery | TopQuery,
+    labels: Labels = no_labels,
+) -> Download:
     """The chosen part of the run as a file whose name says the run.
 
     Raises:
@@ -45,9 +62,11 @@ def export(view: RunView, what: What, format: Format, query: RowQuery | TopQuery
             f"{what} does not come as {format}: a run is json, tables csv, parquet"
         )
     if what == "run":
-        content = json.dumps(run_document(view), ensure_ascii=False, allow_nan=False).encode()
+        document = run_document(view) | {"labels": _labels_of_run(view, labels)}
+        content = json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
     else:
         table = _table(view, what, query)
+        table = table.append_column("label", [_label_column(table, labels)])
         content = to_csv(table) if format == "csv" else _to_parquet(table)
     return Download(_filename(view, what, format), _MEDIA_TYPES[format], content)
 
@@ -80,6 +99,27 @@ def _table(view: RunView, what: What, query: RowQuery | TopQuery) -> pa.Table:
             [asdict(f) for f in analysis.top_features(view, query)], schema=_top_schema()
         )
     raise InvalidArgument(f"{what} is not exported with {type(query).__name__}")
+
+
+def _labels_of_run(view: RunView, labels: Labels) -> dict[str, dict[int, str]]:
+    """By SAE and feature, of those that the document names."""
+    shown = {t.sae_id: t.feature_ids[:, : t.top_k] for t in view.timelines}
+    return {
+        sae_id: dict(labels(sae_id, np.unique(ids[ids >= 0]).tolist()))
+        for sae_id, ids in shown.items()
+    }
+
+
+def _label_column(table: pa.Table, labels: Labels) -> pa.Array:
+    import pyarrow as pa
+
+    saes, features = table.column("sae_id").to_pylist(), table.column("feature_id").to_pylist()
+    asked: dict[str, set[int]] = {}
+    for sae_id, feature in zip(saes, features, strict=True):
+        asked.setdefault(sae_id, set()).add(feature)
+    known = {sae_id: labels(sae_id, found) for sae_id, found in asked.items()}
+    texts = [known[sae_id].get(f, "") for sae_id, f in zip(saes, features, strict=True)]
+    return pa.array(texts, pa.string())
 
 
 def _rows_table(columns: analysis.RowColumns, query: RowQuery) -> pa.Table:

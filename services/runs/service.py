@@ -16,7 +16,7 @@ from services.runs import analysis
 from services.runs.catalogue import Catalogue
 from services.runs.code import Language, code
 from services.runs.dispatch import Dispatcher
-from services.runs.export import Format, What, export
+from services.runs.export import Format, Labels, What, export, no_labels
 from services.runs.queries import DeltaQuery, ExtractRequest, RowQuery, RunQuery, TopQuery
 from services.runs.request import RunRequest
 from services.runs.store import RunStore
@@ -46,12 +46,18 @@ class RunService:
     """Start, follow, read and delete runs."""
 
     def __init__(
-        self, settings: Settings, store: RunStore, catalogue: Catalogue, dispatcher: Dispatcher
+        self,
+        settings: Settings,
+        store: RunStore,
+        catalogue: Catalogue,
+        dispatcher: Dispatcher,
+        labels: Labels = no_labels,
     ) -> None:
         self._settings = settings
         self._store = store
         self._catalogue = catalogue
         self._dispatcher = dispatcher
+        self._labels = labels
 
     # Starting and stopping
 
@@ -165,7 +171,7 @@ class RunService:
     ) -> Download:
         """The run, or a table of it, as a file."""
         default = TopQuery(n=None) if what == "top-features" else RowQuery()
-        return export(self.view(request_id), what, format, query or default)
+        return export(self.view(request_id), what, format, query or default, self._labels)
 
     def code(self, request_id: str, language: Language) -> str:
         """The run as a Python script or a curl command."""

@@ -79,6 +79,25 @@ def test_the_run_file_holds_everything_as_strict_json():
     )
 
 
+def test_every_file_carries_the_labels():
+    view = run_view()
+    first = analysis.top_features(view, TopQuery(n=1))[0]
+    named = {(first.sae_id, first.feature_id): HOSTILE[0]}
+
+    def labels(sae_id, features):
+        return {f: named[sae_id, f] for f in features if (sae_id, f) in named}
+
+    content = export(view, "rows", "parquet", RowQuery(), labels).content
+    rows = pq.read_table(io.BytesIO(content)).to_pylist()
+    texts = {(r["sae_id"], r["feature_id"]): r["label"] for r in rows}
+    assert {key for key, text in texts.items() if text} == set(named)
+    assert texts[first.sae_id, first.feature_id] == HOSTILE[0]
+    top = read_csv(export(view, "top-features", "csv", TopQuery(), labels).content)
+    assert [r["label"] for r in top[:2]] == ["'" + HOSTILE[0], ""]
+    document = json.loads(export(view, "run", "json", RowQuery(), labels).content)
+    assert document["labels"][first.sae_id] == {str(first.feature_id): HOSTILE[0]}
+
+
 def test_file_names_say_the_run_and_nothing_dangerous():
     view = run_view("../a b:c")
     assert export(view, "rows", "csv", RowQuery()).filename == "actiscope-.._a_b_c-rows.csv"
