@@ -10,6 +10,7 @@ from typing import Any
 import dash_mantine_components as dmc
 from dash import Input, Output, State, dcc, html
 from dash.exceptions import PreventUpdate
+from pydantic import Field
 
 from components.feedback import empty_state
 from components.runs import recent_runs_list
@@ -21,10 +22,13 @@ from pages.examples import EXAMPLES
 from pages.form import form, sae_options, saes_of, usual_choice, verdict_notes
 from pages.ids import Form, Panel, example
 from pages.panel import panel
+from pages.url_state import UrlState
 from pages.view import View
 from services.errors import ActiscopeError
 from services.runs.queries import RunQuery
 from services.runs.request import RunRequest
+from services.text import storable
+from services.types import RunSummary
 
 callbacks = CallbackSet()
 
@@ -33,9 +37,13 @@ _RECENT = 8
 
 
 def layout(**query: Any) -> html.Div:
-    """The page; `?run=` shows that run, `?from=` fills in the form from it, `?sae=` chooses one."""
+    """The page; `?run=` shows that run, `?from=` fills in the form from it, `?sae=` chooses one.
+
+    `?prompt=` fills in a text, read raw; with `?feature=` the run then colours by that feature.
+    """
     view = View.parse(query)
     source = View.parse({"run": query.get("from")}).run
+    text = Text.parse(query).prompt
     start = empty_state(
         "Nothing run yet",
         "Write a prompt or take an example, then press Run: the tokens appear here as the model "
@@ -43,7 +51,7 @@ def layout(**query: Any) -> html.Div:
         icon_name="playground",
     )
     left = [
-        section("Prompt", form(services().models, _request(view, source))),
+        section("Prompt", form(services().models, _request(view, source, text))),
         section("Recent runs", [html.Div(id=Form.RECENT_ERROR), html.Div(id=Form.RECENT)]),
         dcc.Store(id=Form.STORE, data=[asdict(one) for one in EXAMPLES]),
     ]
@@ -57,9 +65,18 @@ def layout(**query: Any) -> html.Div:
     return page("Playground", grid, intro="Which features fire while a model reads and writes.")
 
 
-def _request(view: View, source: str | None) -> Mapping[str, Any] | None:
+class Text(UrlState):
+    """What an address fills in as the prompt: an example of a corpus, most often."""
+
+    prompt: str | None = Field(None, min_length=1, max_length=100_000)
+
+
+def _request(view: View, source: str | None, text: str | None) -> Mapping[str, Any] | None:
     """The request to fill in. A page that shows a run leaves its drawn seed out."""
     run_id = source or view.run
+    if run_id is None and text is not None:
+        raw = {"prompt": storable(text), "chat_template": "off"}
+        return raw | dict(_with_sae(view.sae) or {})
     if run_id is None:
         return _with_sae(view.sae)
     # The panel tells what is wrong with the run; the form is of use without it.
@@ -80,15 +97,23 @@ def _with_sae(sae_id: str | None) -> Mapping[str, Any] | None:
 @callbacks.on(
     Output(Panel.VIEW, "data", allow_duplicate=True),
     Input(Form.SUBMISSION, "data"),
+    State(Panel.VIEW, "data"),
     running=[(Output(Form.RUN, "loading"), True, False)],
     errors_in=Form.ERROR,
 )
-def submit(submission: Any) -> dict[str, Any]:
+def submit(submission: Any, view_data: Any) -> dict[str, Any]:
     """Start the run that the form describes and look at it."""
     if not isinstance(submission, dict):
         raise PreventUpdate
     summary = services().runs.start(RunRequest.parse(submission.get("request")))
-    return {"run": summary.request_id}
+    return {**_prepared(View.parse(view_data), summary), "run": summary.request_id}
+
+
+def _prepared(view: View, summary: RunSummary) -> dict[str, Any]:
+    """The feature that the address asked for before there was a run to show it in."""
+    if view.run is not None or view.sae not in summary.sae_ids:
+        return {}
+    return View(sae=view.sae, feature=view.feature).as_data()
 
 
 @callbacks.on(
