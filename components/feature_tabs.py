@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Literal
-from urllib.parse import urlencode
+from typing import Literal
+from urllib.parse import quote, urlencode
 
 import dash_mantine_components as dmc
 from dash import html
@@ -19,16 +18,11 @@ _TABS: tuple[tuple[Tab, str, str], ...] = (
 )
 
 
-def table_href(sae_id: str | None = None, **query: Any) -> str:
-    """The table of features, of an SAE if one is named, with what the query narrows it to."""
-    return _href("/features", sae_id, query)
-
-
 def feature_tabs(current: Tab | None, sae_id: str | None = None) -> html.Nav:
     """Links to the pages of the group, each about the same SAE; the current one is marked."""
     links = [
         dmc.Anchor(
-            title, href=_href(path, sae_id, {}), underline="never",
+            title, href=_href(path, sae_id), underline="never",
             className="as-tab as-current" if tab == current else "as-tab",
             **({"aria-current": "page"} if tab == current else {}),
         )
@@ -37,6 +31,5 @@ def feature_tabs(current: Tab | None, sae_id: str | None = None) -> html.Nav:
     return html.Nav(links, className="as-tabs", **{"aria-label": "Features"})
 
 
-def _href(path: str, sae_id: str | None, query: Mapping[str, Any]) -> str:
-    given = ({"sae": sae_id} if sae_id else {}) | dict(query)
-    return f"{path}?{urlencode(given)}" if given else path
+def _href(path: str, sae_id: str | None) -> str:
+    return f"{path}?{urlencode({'sae': sae_id}, quote_via=quote)}" if sae_id else path
