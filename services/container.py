@@ -16,6 +16,8 @@ from services.database import open_database
 from services.decoder.service import Decoders
 from services.demo import ARTEFACTS
 from services.errors import ActiscopeError, Unavailable
+from services.evidence.service import Evidence
+from services.evidence.sources import Sources
 from services.extraction.kind import EXTRACT
 from services.extraction.parts import Parts as ExtractionParts
 from services.extraction.service import Extractions
@@ -30,6 +32,7 @@ from services.lm.resident import Residents
 from services.lm.tokenizers import Tokenizers
 from services.probes.reading import TextReader
 from services.probes.service import Probes
+from services.probes.store import ProbeStore
 from services.registry.index import Index
 from services.registry.parts import Parts
 from services.registry.service import Registry
@@ -77,7 +80,12 @@ class Container:
         self._dispatcher = Dispatcher(self._store, self._engine, self._worker)
         self.runs = RunService(settings, self._store, self._catalogue, self._dispatcher)
         self.probes = Probes(
-            settings, self._catalogue, TextReader(self._catalogue, self._residents), self._worker
+            settings,
+            ProbeStore(self._database),
+            index,
+            self._catalogue,
+            TextReader(self._catalogue, self._residents),
+            self._worker,
         )
         self.decoders = Decoders(settings.home, models, saes)
         self.job_kinds = Kinds()
@@ -113,6 +121,8 @@ class Container:
                 report=lambda sae_id: index.known().reports.get(sae_id),
             )
         )
+        sources = Sources(self.stores, self.extractions, self._catalogue)
+        self.evidence = Evidence(sources, self.stores, self.decoders)
         for kind in (self.corpora.kind, self.extractions.kind):
             self.job_kinds.add(kind)
         self.health = partial(

@@ -245,6 +245,10 @@ class ActivationStore:
         """The document of each position [n]."""
         return self._documents.numbers_at(positions)
 
+    def document_starts(self, numbers: np.ndarray) -> np.ndarray:
+        """Position of the first token of each of the documents [n] int64."""
+        return self._documents.starts[numbers]
+
     def documents_where(self, where: Where) -> np.ndarray:
         """Numbers of the documents for which `where` holds, ascending."""
         return np.flatnonzero(self._documents.chosen(where))
