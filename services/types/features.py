@@ -46,6 +46,7 @@ class FeatureLine:
     example: str | None  # the text around its strongest activation
     promoted: tuple[str, ...]  # tokens with the largest logit weights
     fires: float | None = None  # its largest activation on the text that was asked for
+    example_mark: tuple[int, int] | None = None  # the characters of `example` at which it fires
 
 
 @dataclass(frozen=True, slots=True)
