@@ -21,6 +21,7 @@ from services.web import (
     api_features,
     api_jobs,
     api_models,
+    api_probes,
     api_runs,
     api_sae_extractions,
     api_saes,
@@ -91,6 +92,7 @@ _APIS = (
     api_extractions,
     api_sae_extractions,
     api_stores,
+    api_probes,
     api_system,
 )
 

@@ -1,0 +1,56 @@
+"""From measured probes to precision and recall. Pure functions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from services.types.features import Bounds
+from services.types.probes import Probe, ProbeReport
+
+_Z = 1.959963984540054  # of 95 %
+
+
+def report(sae_id: str, feature_id: int, probes: Sequence[Probe], threshold: float) -> ProbeReport:
+    """How well the feature tells its probes apart; those not measured with the weights that are
+    there now do not count.
+    """
+    counted = [(probe.should_fire, fires(probe, threshold)) for probe in probes if probe.counts]
+    fired, missed = counted.count((True, True)), counted.count((True, False))
+    wrongly, silent = counted.count((False, True)), counted.count((False, False))
+    return ProbeReport(
+        sae_id=sae_id,
+        feature_id=feature_id,
+        threshold=threshold,
+        probes=tuple(probes),
+        fired=fired,
+        missed=missed,
+        fired_wrongly=wrongly,
+        silent=silent,
+        precision=_share(fired, fired + wrongly),
+        precision_bounds=wilson(fired, fired + wrongly),
+        recall=_share(fired, fired + missed),
+        recall_bounds=wilson(fired, fired + missed),
+    )
+
+
+def fires(probe: Probe, threshold: float) -> bool:
+    """Whether the feature goes above the threshold on it, as it was measured; below, where its
+    activations are negative.
+    """
+    return abs(probe.measured_max or 0.0) > threshold
+
+
+def wilson(k: int, n: int) -> Bounds | None:
+    """The 95 % interval of a share of `k` in `n`; None of nothing."""
+    if n == 0:
+        return None
+    share, square = k / n, _Z * _Z / n
+    middle = share + square / 2
+    reach = _Z * math.sqrt(share * (1 - share) / n + square / (4 * n))
+    low, high = ((middle + sign * reach) / (1 + square) for sign in (-1, 1))
+    return Bounds(max(low, 0.0), min(high, 1.0))
+
+
+def _share(k: int, n: int) -> float | None:
+    return k / n if n else None
