@@ -33,7 +33,6 @@ from services.lm.tokenizers import Tokenizers
 from services.probes.reading import TextReader
 from services.probes.service import Probes
 from services.probes.store import ProbeStore
-from services.probes.store import ProbeStore
 from services.registry.index import Index
 from services.registry.parts import Parts
 from services.registry.service import Registry
