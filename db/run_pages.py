@@ -151,3 +151,19 @@ def _walk(session: Session, statement: Select[*tuple[Any, ...]]) -> Iterator[Row
 def _fired(row: Row[Any], feature: FeatureFilter) -> bool:
     value = find_in_posting(row.postings, feature.feature_id)
     return value is not None and (feature.above is None or value[0] > feature.above)
+
+
+def strengths(
+    session: Session, sae_id: str, feature_id: int, request_ids: Sequence[str]
+) -> dict[str, tuple[float, int]]:
+    """By run: the feature's (maximum, hits), of those of the runs in which it fired."""
+    statement = (
+        select(RunIndex.request_id, RunPosting.postings)
+        .join(RunPosting, RunPosting.run_seq == RunIndex.run_seq)
+        .where(RunPosting.sae_key == sae_key_of(session, sae_id))
+        .where(RunPosting.bucket == feature_id >> BUCKET_BITS)
+        .where(RunIndex.request_id.in_(request_ids))
+    )
+    rows = session.execute(statement).all()
+    found = {row.request_id: find_in_posting(row.postings, feature_id) for row in rows}
+    return {request_id: value for request_id, value in found.items() if value is not None}

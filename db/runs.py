@@ -6,7 +6,7 @@ a process that was taken for dead and comes back changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -258,6 +258,12 @@ class RunRepository:
     ) -> list[RunIndexRecord]:
         """At most `limit` runs after `cursor`, newest first."""
         return run_pages.page(self._session, limit, cursor, filters or RunFilter())
+
+    def strengths(
+        self, sae_id: str, feature_id: int, request_ids: Sequence[str]
+    ) -> dict[str, tuple[float, int]]:
+        """By run: the feature's (maximum, hits), of those in which it fired."""
+        return run_pages.strengths(self._session, sae_id, feature_id, request_ids)
 
     # Changing
 

@@ -24,7 +24,7 @@ class Filters(UrlState):
     feature: FeatureId | None = None  # of the chosen SAE: runs in which it fired …
     above: float | None = Field(None, allow_inf_nan=False)  # … above this value
 
-    def query(self, cursor: Any = None) -> RunQuery:
+    def query(self, cursor: Any = None, **size: int) -> RunQuery:
         """The page of runs behind `cursor`.
 
         A feature is one of an SAE: without one the filters by feature are left out.
@@ -42,5 +42,6 @@ class Filters(UrlState):
                 "model_id": self.model,
                 "sae_id": self.sae,
                 "cursor": cursor,
+                **size,
             }
         )

@@ -21,6 +21,11 @@ class FeatureRuns:
     SECTION = "runs"
     ERROR = "feature-runs-error"
     ITEMS = "feature-runs-items"
+    ABOVE = "feature-runs-above"
+    NOTHING = "feature-runs-nothing"
+    MORE = "feature-runs-more"
+    CURSOR = "feature-runs-cursor"
+    ALL = "feature-runs-all"  # the link to the list of runs, with these filters
 
 
 def author_field(at: Any = ALL) -> dict[str, Any]:

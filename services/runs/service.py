@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from services.errors import Conflict, InvalidArgument, TooLarge
 from services.runs import analysis
@@ -25,6 +25,7 @@ from services.types import (
     ActivationRow,
     Download,
     FeatureDeltas,
+    FeatureInRun,
     FeatureTimeline,
     LiveRun,
     RunPage,
@@ -150,6 +151,12 @@ class RunService:
     def list(self, query: RunQuery) -> RunPage:
         """One page of runs, newest first."""
         return self._store.page(query)
+
+    def strengths(
+        self, sae_id: str, feature_id: int, request_ids: Sequence[str]
+    ) -> dict[str, FeatureInRun]:
+        """How the feature fired in those of the runs in which it did."""
+        return self._store.strengths(sae_id, feature_id, request_ids)
 
     def rows(self, request_id: str, query: RowQuery) -> tuple[Rows, int]:
         """The rows that pass the filters, `offset` to `offset + limit`, and how many there are."""

@@ -26,7 +26,7 @@ from services.runs.mapping import outcome_of, summary_of, text_of, view_of
 from services.runs.ownership import is_dead, is_of_this_host, this_process
 from services.runs.queries import RunQuery
 from services.runs.request import RunRequest
-from services.types import RunPage, RunStatus, RunSummary, RunView, SaeInfo
+from services.types import FeatureInRun, RunPage, RunStatus, RunSummary, RunView, SaeInfo
 
 _JUST_ACCEPTED = timedelta(seconds=10)
 
@@ -154,6 +154,14 @@ class RunStore:
             found = runs.page(query.limit + 1, _parse_cursor(query.cursor), _filter_of(query))
         items = tuple(summary_of(record) for record in found[: query.limit])
         return RunPage(items, _cursor_of(items[-1]) if len(found) > query.limit else None)
+
+    def strengths(
+        self, sae_id: str, feature_id: int, request_ids: Sequence[str]
+    ) -> dict[str, FeatureInRun]:
+        """How the feature fired in those of the runs in which it did."""
+        with self._read() as runs:
+            found = runs.strengths(sae_id, feature_id, request_ids)
+        return {name: FeatureInRun(*value) for name, value in found.items()}
 
     def _get(self, request_id: str, whole: bool) -> StoredRun:
         with self._read() as runs:

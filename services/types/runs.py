@@ -152,6 +152,14 @@ class RunPage:
 
 
 @dataclass(frozen=True, slots=True)
+class FeatureInRun:
+    """How strongly, and how often, a feature fired in a run, special tokens left out."""
+
+    max_activation: float
+    hits: int
+
+
+@dataclass(frozen=True, slots=True)
 class ActivationRow:
     """One feature at one position, as the rows endpoint and the grid show it."""
 

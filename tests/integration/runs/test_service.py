@@ -303,6 +303,14 @@ def test_a_feature_is_found_across_runs_above_any_threshold(container):
             RunQuery(sae_id=sae_id, feature_id=feature.feature_id, min_activation=threshold)
         )
         assert {s.request_id for s in found.items} == {r for r, p in peaks.items() if p > threshold}
+    strengths = container.runs.strengths(sae_id, feature.feature_id, [*peaks, "no such run"])
+    assert {r: s.max_activation for r, s in strengths.items()} == {
+        r: p for r, p in peaks.items() if p > 0
+    }
+    for (request_id, of), mask in zip(values.items(), counted, strict=True):
+        fired = of(feature.feature_id)[mask] != 0
+        assert not fired.any() or strengths[request_id].hits == fired.sum()
+    assert container.runs.strengths("no-such-sae", 1, [*peaks]) == {}
 
 
 def test_the_list_pages_through_all_runs_once_with_filters(container):
