@@ -121,7 +121,10 @@ class LabelRow(Base):
 
 
 class LabelHistoryRow(Base):
-    """One change of a feature's labels or marks; `undoes` and `undone_by` name batches."""
+    """One change of a feature's labels or marks.
+
+    `undoes` is the change that this one took back, `undone_by` the batch that took this one back.
+    """
 
     __tablename__ = "label_history"
     __table_args__ = (
@@ -139,7 +142,7 @@ class LabelHistoryRow(Base):
     action: Mapped[str]
     before: Mapped[dict[str, Any] | None] = mapped_column(Json)
     after: Mapped[dict[str, Any] | None] = mapped_column(Json)
-    undoes: Mapped[str | None] = mapped_column(SafeText(exact=True))
+    undoes: Mapped[int | None]
     undone_by: Mapped[str | None] = mapped_column(SafeText(exact=True))
 
 

@@ -52,7 +52,7 @@ class NewChange:
     action: str
     before: Mapping[str, Any] | None
     after: Mapping[str, Any] | None
-    undoes: str | None = None
+    undoes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ descriptions below.
 
 from __future__ import annotations
 
+import getpass
 import ipaddress
 import re
 from pathlib import Path
@@ -21,6 +22,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from services.text import storable
 from services.validation import invalid
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -116,6 +118,12 @@ class Settings(BaseSettings):
     )
     job_retention_days: int = Field(
         30, ge=1, le=36_500, description="days that finished jobs are listed; what they made stays"
+    )
+    user: str = Field(
+        "",
+        max_length=100,
+        description="who labels are written by when nobody says so; empty: your name on this "
+        "machine",
     )
     preload: bool = Field(
         True, description="load the default model in the background once the first page is served"
@@ -218,6 +226,16 @@ class Settings(BaseSettings):
     def effective_stores_url(self) -> str:
         """Where activation stores lie: as configured, or in the data folder."""
         return self.stores_url or str(self.home / "stores")
+
+    @property
+    def author(self) -> str:
+        """Who writes labels when nobody says so."""
+        if name := storable(self.user).strip():
+            return name
+        try:
+            return storable(getpass.getuser())[:100]
+        except (KeyError, OSError, ImportError):  # a container's number without a name
+            return "unknown"
 
     @property
     def open_folders(self) -> tuple[Path, ...]:
