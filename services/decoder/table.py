@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -87,10 +87,10 @@ class DecoderTable:
         rows = (row for batch in self.batches(start, n) for row in batch.to_pylist())
         return [_feature(self.info, row) for row in rows]
 
-    def table(self) -> pa.Table:
-        """All rows."""
+    def table(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """All rows, of all columns or of these."""
         with self._opened() as file:
-            return file.read()
+            return file.read(columns=None if columns is None else list(columns))
 
     def batches(self, start: int, n: int) -> Iterator[pa.RecordBatch]:
         """The rows of `n` features from `start` on, a row group in memory at a time."""

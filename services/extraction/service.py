@@ -76,14 +76,14 @@ class Extractions:
         return next(iter(self._newest(sae_id, 1)), None)
 
     def readable(self, sae_id: str) -> ExtractionView:
-        """The SAE's newest extraction of which something can be read.
+        """The SAE's newest extraction that is complete, or else of which something can be read.
 
         Raises:
             NotFound: there is none.
         """
-        for view in self._newest(sae_id, 200):
-            if view.has_store:
-                return view
+        views = [view for view in self._newest(sae_id, 200) if view.has_store]
+        for view in sorted(views, key=lambda view: not view.is_complete):
+            return view
         raise NotFound(
             f"no features of SAE {sae_id} were extracted yet: start an extraction "
             f"(`actiscope extract --sae {sae_id} --corpus …`, or the page Extractions)",

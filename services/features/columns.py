@@ -24,10 +24,10 @@ _STORE: Sequence[_Row] = (
     ("mean", "Mean", "Mean of its activations, zeros left out"),
     ("std", "Std", "Standard deviation of its activations, divided by n"),
     *(
-        (f"p{share}", f"P{int(share)}", f"At least {int(share)} % of its activations are this or less")
-        for share in ("01", "05", "10", "25", "50", "75", "90", "95", "99")
+        (f"p{q:02d}", f"P{q}", f"Smallest value that at least {q} % of its activations are at most")
+        for q in (1, 5, 10, 25, 50, 75, 90, 95, 99)
     ),
-)  # fmt: skip
+)
 _DECODER: Sequence[_Row] = (
     ("decoder_norm", "Decoder norm", "Length of its decoder direction"),
     ("encoder_cosine", "Encoder cosine", "Cosine of its encoder and decoder directions"),

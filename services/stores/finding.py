@@ -80,7 +80,7 @@ def _searched(
     begun = start
     for low in range(start, store.n_tokens, BLOCK):
         stop = min(low + BLOCK, store.n_tokens)
-        text, ends = _joined(store.token_ids(begun, stop), spelled)
+        text, ends = joined(store.token_ids(begun, stop), spelled)
         kept = stop - begun  # tokens in which a match begins that ends in this block
         if stop < store.n_tokens:
             kept = int(np.searchsorted(ends, len(text) - (len(sought) - 1), side="right"))
@@ -91,7 +91,7 @@ def _searched(
         yield first[inside], last[inside], begun
 
 
-def _joined(ids: np.ndarray, spelled: pa.Array) -> tuple[bytes, np.ndarray]:
+def joined(ids: np.ndarray, spelled: pa.Array) -> tuple[bytes, np.ndarray]:
     """The bytes of the tokens, and the byte after each of them [n]."""
     index = ids.astype(np.int64)
     taken = pc.take(spelled, pa.array(index, mask=index >= len(spelled)))

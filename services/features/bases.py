@@ -1,0 +1,85 @@
+"""Bases that are kept in memory: made once for each version of a store and a decoder's table."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from pathlib import Path
+
+from services.decoder.service import Decoders
+from services.decoder.table import DecoderTable
+from services.features.basis import Basis, decoder_columns, store_numbers
+from services.features.texts import FeatureTexts, TextTable
+from services.stores.reading import Reading
+from services.types.features import EvidenceSource
+
+_KEPT = 4  # some 250 MB each at 131,072 features, after a search
+
+_Key = tuple[str, str | None, int, Path | None, bool]
+
+
+class Bases:
+    """The columns of the SAEs that were asked for last."""
+
+    def __init__(self, decoders: Decoders, texts: FeatureTexts) -> None:
+        self._decoders, self._texts = decoders, texts
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[_Key, Basis] = OrderedDict()
+        self._making: dict[str, threading.Lock] = {}  # by SAE: the same is not made twice at once
+
+    def get(
+        self, sae_id: str, d_sae: int, reading: Reading | None, source: EvidenceSource | None
+    ) -> Basis:
+        """The columns as store and decoder are now."""
+        with self._lock:
+            making = self._making.setdefault(sae_id, threading.Lock())
+        with making:
+            decoder = self._decoders.get(sae_id)
+            if (known := self._known(sae_id, reading, decoder)) is not None:
+                return known
+            texts = None if reading is None else self._texts.soon(reading)
+            basis = _made(sae_id, d_sae, reading, source, decoder, texts)
+            self._keep(_key(sae_id, reading, decoder, texts is not None), basis)
+            return basis
+
+    def _known(
+        self, sae_id: str, reading: Reading | None, decoder: DecoderTable | None
+    ) -> Basis | None:
+        """One with texts, or without where there are none to be had."""
+        with self._lock:
+            found = self._kept.get(_key(sae_id, reading, decoder, True))
+            if found is None and (reading is None or not reading.store.complete):
+                found = self._kept.get(_key(sae_id, reading, decoder, False))
+            return found
+
+    def _keep(self, key: _Key, basis: Basis) -> None:
+        with self._lock:
+            for other in [k for k in self._kept if k[:2] == key[:2]]:
+                del self._kept[other]  # of an earlier version
+            self._kept[key] = basis
+            while len(self._kept) > _KEPT:
+                self._kept.popitem(last=False)
+
+
+def _key(
+    sae_id: str, reading: Reading | None, decoder: DecoderTable | None, has_texts: bool
+) -> _Key:
+    path = None if decoder is None else decoder.path
+    if reading is None:
+        return sae_id, None, 0, path, has_texts
+    return sae_id, reading.store_id, reading.store.manifest.version, path, has_texts
+
+
+def _made(
+    sae_id: str,
+    d_sae: int,
+    reading: Reading | None,
+    source: EvidenceSource | None,
+    decoder: DecoderTable | None,
+    texts: TextTable | None,
+) -> Basis:
+    numbers = {} if reading is None else store_numbers(reading)
+    if decoder is None or decoder.info.d_sae != d_sae:
+        return Basis(sae_id, d_sae, source, numbers, texts)
+    written, promoted, neighbours = decoder_columns(decoder)
+    return Basis(sae_id, d_sae, source, numbers | written, texts, promoted, neighbours)

@@ -1,0 +1,179 @@
+"""The table of an SAE's features: sorted, filtered, searched and paged over the whole set."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+import numpy as np
+
+from services.errors import InvalidArgument, NotFound
+from services.extraction.service import Extractions
+from services.features.bases import Bases
+from services.features.basis import Basis, require_feature
+from services.features.columns import COLUMNS
+from services.features.export import FeatureFile, export
+from services.features.lines import lines
+from services.features.marks import MarkColumns, MarksOf, NoLabels, Snapshot
+from services.features.ordering import Order
+from services.features.requests import ExportFormat, FeatureTableQuery
+from services.features.table import Table, spread
+from services.probes.service import Probes
+from services.runs.catalogue import Catalogue
+from services.stores.reading import Reading
+from services.stores.service import Stores
+from services.types.features import ColumnInfo, EvidenceSource, FeatureLine, FeatureTablePage
+
+
+def no_labels(sae_id: str) -> Snapshot:
+    """Where nobody labels."""
+    return NoLabels()
+
+
+class FeatureTables:
+    """The tables of all SAEs, in memory as columns while they are asked for."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        extractions: Extractions,
+        stores: Stores,
+        bases: Bases,
+        probes: Probes,
+        labels: Callable[[str], Snapshot] = no_labels,
+    ) -> None:
+        self._catalogue, self._extractions, self._stores = catalogue, extractions, stores
+        self._bases, self._probes, self._labels = bases, probes, labels
+        self._lock = threading.Lock()
+        self._marks: dict[tuple[str, int], MarksOf] = {}
+
+    def page(self, query: FeatureTableQuery) -> FeatureTablePage:
+        """Some lines of the table.
+
+        Raises:
+            NotFound: no such SAE, store or feature; or a filter asks for what nobody made yet.
+            Unavailable: a filter asks for what is known once the store is complete.
+            InvalidArgument: the store is of another SAE, the cursor of another query.
+        """
+        order = self._ordered(query)
+        features, table = order.features, order.table
+        begin = query.offset if query.cursor is None else order.after(query.cursor)
+        shown = features[begin : begin + query.limit]
+        more = len(shown) and begin + len(shown) < len(features)
+        return FeatureTablePage(
+            sae_id=query.sae_id,
+            source=table.basis.source,
+            items=tuple(lines(table, shown)),
+            total=len(features),
+            n_features=table.basis.n_features,
+            next_cursor=order.cursor(int(shown[-1])) if more else None,
+        )
+
+    def ids(self, query: FeatureTableQuery) -> list[int]:
+        """All features that pass, in order, whatever page is asked for. Raises as `page`."""
+        found: list[int] = self._ordered(query).features.tolist()
+        return found
+
+    def export(self, query: FeatureTableQuery, format: ExportFormat) -> FeatureFile:
+        """All features that pass, in order, as a file made piece by piece. Raises as `page`."""
+        order = self._ordered(query)
+        return export(order.table, order.features, format)
+
+    def lines(
+        self, sae_id: str, ids: Sequence[int], store_id: str | None = None
+    ) -> dict[int, FeatureLine]:
+        """The lines of some features, whatever their order.
+
+        Raises:
+            NotFound: there is no such SAE, store or feature.
+        """
+        table = self._table(sae_id, store_id)
+        for feature in ids:
+            require_feature(sae_id, feature, table.basis.n_features)
+        return {line.feature_id: line for line in lines(table, dict.fromkeys(ids))}
+
+    def source(self, sae_id: str, store_id: str | None = None) -> EvidenceSource | None:
+        """The store that statements about the SAE's features are made from; None without one.
+
+        Raises:
+            NotFound: there is no such SAE or store.
+            InvalidArgument: the store is of another SAE.
+        """
+        d_sae = self._catalogue.sae_entry(sae_id).info.d_sae
+        found = self._read_source(sae_id, d_sae, store_id)
+        return None if found is None else found[1]
+
+    def columns(self) -> tuple[ColumnInfo, ...]:
+        """All columns of the table."""
+        return COLUMNS
+
+    def _ordered(self, query: FeatureTableQuery) -> Order:
+        table = self._asked(query, self._table(query.sae_id, query.store_id))
+        return Order(table, query, table.passing(query))
+
+    def _table(self, sae_id: str, store_id: str | None) -> Table:
+        d_sae = self._catalogue.sae_entry(sae_id).info.d_sae
+        found = self._read_source(sae_id, d_sae, store_id)
+        return Table(self._basis(sae_id, d_sae, found), self._marks_of(sae_id, d_sae))
+
+    def _basis(
+        self, sae_id: str, d_sae: int, found: tuple[Reading, EvidenceSource] | None
+    ) -> Basis:
+        if found is None:
+            return self._bases.get(sae_id, d_sae, None, None)
+        return self._stores.read(
+            found[0].store_id,
+            lambda reading: self._bases.get(sae_id, d_sae, reading, found[1]),
+        )
+
+    def _asked(self, query: FeatureTableQuery, table: Table) -> Table:
+        """With the columns that follow from the query."""
+        asked, n = {}, table.basis.n_features
+        if query.neighbour_of is not None:
+            asked["cosine"] = spread(n, *table.basis.near(query.neighbour_of))
+        if query.fires_on is not None:
+            fires = self._probes.fires(query.sae_id, query.fires_on)
+            asked["fires"] = spread(n, np.asarray(fires.feature_ids), np.asarray(fires.values))
+        return Table(table.basis, table.marks, asked)
+
+    def _marks_of(self, sae_id: str, d_sae: int) -> MarkColumns:
+        with self._lock:
+            made = MarksOf(d_sae, lambda: self._labels(sae_id))
+            found = self._marks.setdefault((sae_id, d_sae), made)
+        return found.columns()
+
+    def _read_source(
+        self, sae_id: str, d_sae: int, store_id: str | None
+    ) -> tuple[Reading, EvidenceSource] | None:
+        if store_id is None:
+            with suppress(NotFound):
+                store_id = self._extractions.readable(sae_id).extraction_id
+                return self._stores.read(store_id, self._described)
+            return None
+        reading, source = self._stores.read(store_id, self._described)
+        spec = reading.store.spec
+        if spec.d_sae != d_sae or spec.sae_id not in ("", sae_id):
+            raise InvalidArgument(
+                f"store {store_id} is of {spec.sae_id or 'an SAE without a name'} with "
+                f"{spec.d_sae} features, not of SAE {sae_id} with {d_sae}",
+                store_id=store_id,
+                sae_id=sae_id,
+            )
+        return reading, source
+
+    def _described(self, reading: Reading) -> tuple[Reading, EvidenceSource]:
+        store, corpus_id, corpus_name = reading.store, "", ""
+        with suppress(NotFound):  # a store that was put there has no extraction
+            view = self._extractions.get(reading.store_id)
+            corpus_id, corpus_name = view.corpus_id, view.corpus_name
+        source = EvidenceSource(
+            store_id=reading.store_id,
+            corpus_id=corpus_id or str(store.spec.provenance.get("corpus_id", "")),
+            corpus_name=corpus_name or str(store.spec.provenance.get("corpus_id", "")),
+            n_counted=store.n_counted,
+            n_documents=store.n_documents,
+            is_complete=store.complete,
+            metadata=tuple(store.spec.metadata),
+        )
+        return reading, source
