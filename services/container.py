@@ -22,6 +22,9 @@ from services.extraction.kind import EXTRACT
 from services.extraction.parts import Parts as ExtractionParts
 from services.extraction.service import Extractions
 from services.extraction.store import ExtractionStore
+from services.features.bases import Bases
+from services.features.service import FeatureTables
+from services.features.texts import FeatureTexts
 from services.health import check_health, look_at_database
 from services.jobs.kinds import Kinds
 from services.jobs.runner import Runner
@@ -91,6 +94,7 @@ class Container:
         self.job_kinds = Kinds()
         self.jobs = _jobs(settings, TableQueue(self._database), self.job_kinds, self._worker)
         self.stores = Stores(settings.effective_stores_url)
+        self.feature_texts = FeatureTexts(settings.home)
         kept_corpora = CorpusStore(self._database)
         self.corpora = Corpora(settings, kept_corpora, self.jobs, any_folder=any_folder)
         self.registry = Registry(
@@ -120,6 +124,13 @@ class Container:
                 decoders=self.decoders,
                 report=lambda sae_id: index.known().reports.get(sae_id),
             )
+        )
+        self.features = FeatureTables(
+            self._catalogue,
+            self.extractions,
+            self.stores,
+            Bases(self.decoders, self.feature_texts),
+            self.probes,
         )
         sources = Sources(self.stores, self.extractions, self._catalogue)
         self.evidence = Evidence(sources, self.stores, self.decoders)
