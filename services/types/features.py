@@ -173,7 +173,7 @@ class TokenUse:
     share: float  # of the feature's activations
     mean: float  # of those activations
     fires: float | None  # share of all places of this token at which the feature fires
-    lift: float  # share ÷ the token's share of the corpus
+    lift: float | None  # share ÷ the token's share of the corpus; None where it never counts
 
 
 @dataclass(frozen=True, slots=True)
