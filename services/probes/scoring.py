@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
-from services.types.features import Bounds
+from services.evidence.bounds import wilson
 from services.types.probes import Probe, ProbeReport
-
-_Z = 1.959963984540054  # of 95 %
 
 
 def report(sae_id: str, feature_id: int, probes: Sequence[Probe], threshold: float) -> ProbeReport:
@@ -39,17 +36,6 @@ def fires(probe: Probe, threshold: float) -> bool:
     activations are negative.
     """
     return abs(probe.measured_max or 0.0) > threshold
-
-
-def wilson(k: int, n: int) -> Bounds | None:
-    """The 95 % interval of a share of `k` in `n`; None of nothing."""
-    if n == 0:
-        return None
-    share, square = k / n, _Z * _Z / n
-    middle = share + square / 2
-    reach = _Z * math.sqrt(share * (1 - share) / n + square / (4 * n))
-    low, high = ((middle + sign * reach) / (1 + square) for sign in (-1, 1))
-    return Bounds(max(low, 0.0), min(high, 1.0))
 
 
 def _share(k: int, n: int) -> float | None:

@@ -125,7 +125,7 @@ class Probes:
             should_fire=request.should_fire,
             measured_max=measured,
             measured_with=None if measured is None else weights,
-            author=request.author or getattr(self._settings, "user", "") or "somebody",
+            author=request.author or self._settings.author,
             created_at=utc_now(),
         )
         self._index.known()  # the SAE has a row from here on
