@@ -77,6 +77,7 @@ def _tools(parts: Parts) -> Tools:
         store_url=parts.stores.url,
         rows=parts.rows,
         decoders=parts.decoders,
+        texts=parts.texts,
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from services.corpus.service import Corpora
 from services.decoder.service import Decoders
 from services.extraction.store import ExtractionStore
+from services.features.texts import FeatureTexts
 from services.jobs.service import Jobs
 from services.registry.index import Index
 from services.runs.catalogue import Catalogue
@@ -33,4 +34,5 @@ class Parts:
     residents: Residents
     worker: EngineWorker
     decoders: Decoders
+    texts: FeatureTexts
     report: Callable[[str], PreflightReport | None]  # an SAE's newest preflight

@@ -1,8 +1,9 @@
 """The job `extract`: a corpus read once, with every SAE of one model, into a store for each.
 
 Phases: `checking` (is the corpus what was accepted), `extracting`, `merging` (feature-major files
-and statistics), `decoder` (logit weights and neighbours). The parts that are sealed in the stores
-are the truth about what is done; the checkpoint has the plan and the places to go on from.
+and statistics), `decoder` (logit weights and neighbours), `features` (their top tokens and texts).
+The parts that are sealed in the stores are the truth about what is done; the checkpoint has the
+plan and the places to go on from.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from services.extraction.decoding import read_decoder
 from services.extraction.drawing import drawn
 from services.extraction.engine_pieces import Engine, Pieces
 from services.extraction.failures import Failures
+from services.extraction.gathering import gather_texts
 from services.extraction.lanes import Lane, active, sealed_by_all
 from services.extraction.plan import Plan, resolve
 from services.extraction.progress import Expected, Reached
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from services.corpus.reading import Corpus
     from services.decoder.service import Decoders
     from services.extraction.store import ExtractionStore
+    from services.features.texts import FeatureTexts
     from services.jobs.context import JobContext
     from services.jobs.queue import Write
     from services.lm.language_model import LanguageModel
@@ -57,6 +60,7 @@ class Tools:
     store_url: Callable[[str], str]  # of an extraction
     rows: ExtractionStore
     decoders: Decoders
+    texts: FeatureTexts
 
 
 def run_extraction(job: JobContext, params: ExtractParams, tools: Tools) -> dict[str, Any]:
@@ -107,6 +111,8 @@ class _Extraction:
         result = self._merge(lanes)
         for lane in active(lanes):
             read_decoder(self._job, self._pieces, self._tools.decoders, lm, lane.sae)
+        for lane in active(lanes):
+            gather_texts(self._job, self._tools.texts, lane)
         self._failures.raise_any(len(self._params.extraction_ids))
         return result | {"n_left_out": self._reached.last.n_left_out}
 

@@ -132,6 +132,7 @@ class Extractions:
         # The row goes last: while there is one, what is left of the store can be removed again.
         self._parts.stores.forget(extraction_id)
         _remove_folder(self._parts.stores.url(extraction_id))
+        self._parts.texts.forget(extraction_id)
         self._parts.rows.forget(extraction_id)
 
     def _is_worked_on(self, view: ExtractionView) -> bool:

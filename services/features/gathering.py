@@ -6,6 +6,7 @@ its texts; where there are more features, the tokens are read again for the next
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -27,6 +28,8 @@ SCHEMA = pa.schema(
         pa.field("top_token", pa.list_(pa.uint32()), nullable=False),
         pa.field("top_text", pa.list_(pa.string()), nullable=False),
         pa.field("example", pa.list_(pa.string()), nullable=False),
+        pa.field("mark_start", pa.int32()),  # characters of the first example where it fires
+        pa.field("mark_stop", pa.int32()),
     ]
 )
 
@@ -107,7 +110,7 @@ class _Group:
             pa.array(np.arange(self._first, self._first + self._n, dtype=np.uint32)),
             pa.ListArray.from_arrays(offsets, pa.array(ids)),
             pa.ListArray.from_arrays(offsets, self._texts(ids)),
-            self._examples.column(self._n),
+            *self._examples.columns(self._n),
         ]
         return pa.record_batch(columns, schema=SCHEMA)
 
@@ -123,13 +126,15 @@ class _Group:
 
 @dataclass(frozen=True)
 class _Examples:
-    """Places of text by their first token, ascending; `texts` are filled in."""
+    """Places of text by their first token, ascending; `texts` and `marks` are filled in."""
 
     features: np.ndarray  # [m], of each place
-    places: np.ndarray  # [m] rank among the feature's
+    order: np.ndarray  # [m] its number when they are in the order of features and strength
     starts: np.ndarray  # [m] ascending
+    at: np.ndarray  # [m] the token that fires
     stops: np.ndarray  # [m]
     texts: list[str]
+    marks: list[tuple[int, int]]
 
     @classmethod
     def of(cls, reading: Reading, features: np.ndarray, positions: np.ndarray) -> _Examples:
@@ -143,7 +148,15 @@ class _Examples:
         starts = np.maximum(at - WIDTH, begins[numbers])
         stops = np.minimum(at + WIDTH + 1, ends[numbers])
         order = np.argsort(starts, kind="stable")
-        return cls(features[chosen][order], order, starts[order], stops[order], [""] * len(order))
+        return cls(
+            features=features[chosen][order],
+            order=order,
+            starts=starts[order],
+            at=at[order],
+            stops=stops[order],
+            texts=[""] * len(order),
+            marks=[(0, 0)] * len(order),
+        )
 
     def read(self, low: int, ids: np.ndarray, vocabulary: Vocabulary) -> None:
         """Spell those that begin in the block."""
@@ -153,16 +166,37 @@ class _Examples:
         data, ends = joined(ids, vocabulary.bytes)
         bounds = [0, *ends.tolist()]
         for i in range(begin, end):
-            first, stop = int(self.starts[i]) - low, int(self.stops[i]) - low
+            first, at, stop = (
+                int(column[i]) - low for column in (self.starts, self.at, self.stops)
+            )
             cut = data[bounds[first] : bounds[stop]]
-            self.texts[i] = storable(cut.decode("utf-8", "replace").strip("\ufffd"))
+            token = bounds[at] - bounds[first], bounds[at + 1] - bounds[first]
+            self.texts[i], self.marks[i] = _spelled(cut, *token)
 
-    def column(self, n: int) -> pa.Array:
-        """The texts of each of `n` features, strongest first."""
-        back = np.argsort(self.places)
+    def columns(self, n: int) -> list[pa.Array]:
+        """The texts of each of `n` features, strongest first, and the marks in the first."""
+        back = np.argsort(self.order)
+        features = self.features[back]
         texts = pa.array(self.texts, pa.string()).take(pa.array(back))
-        offsets = _offsets(self.features[back], n)
-        return pa.ListArray.from_arrays(offsets, texts)
+        marks = np.full((n, 2), -1, np.int32)
+        first = np.flatnonzero(np.diff(features, prepend=-1))
+        marks[features[first]] = np.array(self.marks, np.int32).reshape(-1, 2)[back[first]]
+        missing = marks[:, 0] >= marks[:, 1]
+        plain = [pa.array(np.ascontiguousarray(column), mask=missing) for column in marks.T]
+        return [pa.ListArray.from_arrays(_offsets(features, n), texts), *plain]
+
+
+def _spelled(cut: bytes, first: int, stop: int) -> tuple[str, tuple[int, int]]:
+    """The text, without halves of characters at its ends, and the characters in which its bytes
+    from `first` to before `stop` are.
+    """
+    text = cut.decode("utf-8", "replace")
+    shown = text.strip("\ufffd")
+    left = len(text) - len(text.lstrip("\ufffd"))
+    # A character that is cut by the token's first byte is held back, one cut by its last is not.
+    start = len(codecs.getincrementaldecoder("utf-8")("replace").decode(cut[:first])) - left
+    end = len(cut[:stop].decode("utf-8", "replace")) - left
+    return storable(shown), (max(start, 0), min(end, len(shown)) if stop > first else 0)
 
 
 def _first_of_each(features: np.ndarray, values: np.ndarray, most: int) -> np.ndarray:

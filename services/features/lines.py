@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from services.features.columns import OF_DECODER, OF_STORE, WHOLE
 from services.features.table import Table
+from services.features.texts import TextTable
 from services.types.features import FeatureLine
 
 _STATISTICS = (*OF_STORE, *OF_DECODER)
@@ -24,6 +25,7 @@ def lines(table: Table, features: Iterable[int]) -> list[FeatureLine]:
     texts = basis.texts
     tokens = _lists(None if texts is None else texts.top_tokens, at)
     examples = _lists(None if texts is None else texts.examples, at)
+    marks = _marks(texts, at)
     promoted = _lists(basis.promoted, at)
     return [
         FeatureLine(
@@ -34,6 +36,7 @@ def lines(table: Table, features: Iterable[int]) -> list[FeatureLine]:
             example=next(iter(examples[i]), None),
             promoted=promoted[i],
             fires=fires[i],
+            example_mark=marks[i],
         )
         for i, feature in enumerate(ids)
     ]
@@ -42,6 +45,15 @@ def lines(table: Table, features: Iterable[int]) -> list[FeatureLine]:
 def _values(name: str, numbers: np.ndarray) -> list[float | None]:
     kind = int if name in WHOLE else float
     return [None if np.isnan(number) else kind(number) for number in numbers.tolist()]
+
+
+def _marks(texts: TextTable | None, at: np.ndarray) -> list[tuple[int, int] | None]:
+    if texts is None:
+        return [None] * len(at)
+    columns = (
+        column.take(pa.array(at)).to_pylist() for column in (texts.mark_start, texts.mark_stop)
+    )
+    return [None if start is None else (start, stop) for start, stop in zip(*columns, strict=True)]
 
 
 def _lists(column: pa.Array | None, at: np.ndarray) -> list[tuple[str, ...]]:

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 WAIT_S = 5.0  # that a request waits for texts that nobody made yet
 _KEPT = 8  # token counts in memory
+_SHOWN = ("top_text", "example", "mark_start", "mark_stop")
 _ROWS = 16_384  # in a row group
 
 
@@ -38,6 +39,8 @@ class TextTable:
 
     top_tokens: pa.Array  # distinct, that of the strongest activation first
     examples: pa.Array  # from different documents, around the strongest activations
+    mark_start: pa.Array  # characters of the first example at which it fires; null: nowhere
+    mark_stop: pa.Array
 
 
 class FeatureTexts:
@@ -52,16 +55,15 @@ class FeatureTexts:
     def get(self, reading: Reading) -> TextTable | None:
         """The texts of this version of the store; None where they were not made."""
         try:
-            table = pq.read_table(self._path(reading), columns=["top_text", "example"])
+            table = pq.read_table(self._path(reading), columns=list(_SHOWN))
         except FileNotFoundError:
             return None
-        except (OSError, pa.ArrowException, KeyError) as error:
+        except (OSError, pa.ArrowException) as error:
             log.warning("texts of %s cannot be read, they are made anew: %s", reading.url, error)
             return None
-        if table.num_rows != reading.store.spec.d_sae:
+        if table.num_rows != reading.store.spec.d_sae or table.column_names != list(_SHOWN):
             return None
-        lists = (table.column(name).combine_chunks() for name in ("top_text", "example"))
-        return TextTable(*lists)
+        return TextTable(*(column.combine_chunks() for column in table.columns))
 
     def tokens(self, reading: Reading) -> TokenCounts | None:
         """How often each token stands in the corpus, made where it was not; None while the store
