@@ -122,6 +122,7 @@ class Container:
                 residents=self._residents,
                 worker=self._worker,
                 decoders=self.decoders,
+                texts=self.feature_texts,
                 report=lambda sae_id: index.known().reports.get(sae_id),
             )
         )
