@@ -104,6 +104,10 @@ class FeatureTables:
         found = self._read_source(sae_id, d_sae, store_id)
         return None if found is None else found[1]
 
+    def table(self, sae_id: str, store_id: str | None = None) -> Table:
+        """All features as columns in memory, for maps. Raises as `source`."""
+        return self._table(sae_id, store_id)
+
     def columns(self) -> tuple[ColumnInfo, ...]:
         """All columns of the table."""
         return COLUMNS
