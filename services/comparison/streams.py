@@ -49,12 +49,11 @@ class Streams:
         return found
 
 
-def stream_key(provenance: Mapping[str, Any]) -> tuple[Any, ...] | None:
+def stream_key(corpus_id: Any, plan: Any) -> tuple[Any, ...] | None:
     """What decides which tokens a store has; None where its origin does not say."""
-    corpus, plan = provenance.get("corpus_hash"), provenance.get("plan")
-    if not corpus or not isinstance(plan, Mapping):
+    if not corpus_id or not isinstance(plan, Mapping):
         return None
-    return (corpus, *(plan.get(name) for name in _PACKING))
+    return (corpus_id, *(plan.get(name) for name in _PACKING))
 
 
 def _difference(one: ActivationStore, other: ActivationStore) -> str | None:
