@@ -8,12 +8,15 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
+from services.comparison.service import Comparisons
+from services.comparison.service import Parts as ComparisonParts
 from services.corpus.requests import PackingQuery
 from services.corpus.service import Corpora
 from services.corpus.store import CorpusStore
 from services.corpus.tokenised import preview
 from services.database import open_database
 from services.decoder.service import Decoders
+from services.decoder.vectors import Vectors
 from services.demo import ARTEFACTS
 from services.errors import ActiscopeError, Unavailable
 from services.evidence.service import Evidence
@@ -33,6 +36,10 @@ from services.jobs.table_queue import TableQueue
 from services.lm.catalogue import ModelCatalogue
 from services.lm.resident import Residents
 from services.lm.tokenizers import Tokenizers
+from services.maps.files import MapFiles
+from services.maps.kept import KeptSets
+from services.maps.service import Maps
+from services.maps.service import Parts as MapParts
 from services.probes.reading import TextReader
 from services.probes.service import Probes
 from services.probes.store import ProbeStore
@@ -135,7 +142,29 @@ class Container:
         )
         sources = Sources(self.stores, self.extractions, self._catalogue)
         self.evidence = Evidence(sources, self.stores, self.decoders)
-        for kind in (self.corpora.kind, self.extractions.kind):
+        vectors = Vectors(saes)
+        self.comparisons = Comparisons(
+            ComparisonParts(
+                stores=self.stores,
+                extractions=self.extractions,
+                sources=sources,
+                decoders=self.decoders,
+                vectors=vectors,
+                view=self.evidence.view,
+                texts=lambda sae_id, ids: {},
+            )
+        )
+        self.maps = Maps(
+            MapParts(
+                vectors=vectors,
+                decoders=self.decoders,
+                features=self.features,
+                jobs=self.jobs,
+                files=MapFiles(settings.home),
+                kept=KeptSets(self._database, index, settings.author),
+            )
+        )
+        for kind in (self.corpora.kind, self.extractions.kind, self.maps.kind):
             self.job_kinds.add(kind)
         self.health = partial(
             check_health,
