@@ -33,6 +33,9 @@ from services.jobs.kinds import Kinds
 from services.jobs.runner import Runner
 from services.jobs.service import Jobs
 from services.jobs.table_queue import TableQueue
+from services.labels.service import Labels
+from services.labels.statistics import Statistics
+from services.labels.store import LabelStore
 from services.lm.catalogue import ModelCatalogue
 from services.lm.resident import Residents
 from services.lm.tokenizers import Tokenizers
@@ -141,7 +144,9 @@ class Container:
             self.probes,
         )
         sources = Sources(self.stores, self.extractions, self._catalogue)
-        self.evidence = Evidence(sources, self.stores, self.decoders)
+        self.evidence = Evidence(
+            sources, self.stores, self.decoders, self.features.lines, self.feature_texts.tokens
+        )
         vectors = Vectors(saes)
         self.comparisons = Comparisons(
             ComparisonParts(
@@ -163,6 +168,11 @@ class Container:
                 files=MapFiles(settings.home),
                 kept=KeptSets(self._database, index, settings.author),
             )
+        )
+        self.labels = Labels(
+            LabelStore(self._database, index.known),
+            settings.author,
+            Statistics(self.extractions, self.stores, lambda sae_id: ()),
         )
         for kind in (self.corpora.kind, self.extractions.kind, self.maps.kind):
             self.job_kinds.add(kind)

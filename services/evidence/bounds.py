@@ -1,4 +1,4 @@
-"""95 % intervals of estimates, in closed form; docs/statistics.md says when they hold."""
+"""95 % intervals of estimates, in closed form; docs/statistics.md says what they mean."""
 
 from __future__ import annotations
 
@@ -28,10 +28,7 @@ def of_mean(mean: float | None, std: float | None, n: int) -> Bounds | None:
     return Bounds(mean - half, mean + half)
 
 
-def katz(n: int, of: int, base_n: int, base_of: int) -> Bounds | None:
-    """Of the ratio of the shares n / of and base_n / base_of; None where one of them is 0."""
-    if min(n, of, base_n, base_of) <= 0:
-        return None
-    ratio = (n / of) / (base_n / base_of)
-    spread = Z * math.sqrt(max(1 / n - 1 / of + 1 / base_n - 1 / base_of, 0))
-    return Bounds(ratio * math.exp(-spread), ratio * math.exp(spread))
+def of_ratio(ratio: float, log_variance: float) -> Bounds:
+    """Of a ratio whose logarithm has this variance."""
+    factor = math.exp(Z * math.sqrt(log_variance))
+    return Bounds(ratio / factor, ratio * factor)

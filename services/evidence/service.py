@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from services.decoder.service import Decoders
 from services.errors import NotFound
+from services.evidence.breakdown import breakdown
 from services.evidence.cache import Cache
 from services.evidence.choosing import page, within
 from services.evidence.contexts import Contexts
 from services.evidence.intervals import intervals
+from services.evidence.overview import as_document, gathered
+from services.evidence.overview_markdown import as_markdown
+from services.evidence.related import Lines, named, neighbours, partners
 from services.evidence.requests import (
     BreakdownQuery,
     ExamplesQuery,
@@ -21,12 +26,16 @@ from services.evidence.requests import (
     ViewQuery,
 )
 from services.evidence.sources import Sources
+from services.evidence.tf_idf import best_tokens
+from services.evidence.tokens import tokens
 from services.evidence.view import view_of, view_without_store
+from services.features.token_counts import TokenCounts
 from services.store import Selection
+from services.store.statistics.coactivation import Measure
 from services.stores.reading import Reading
 from services.stores.selecting import where
 from services.stores.service import Stores
-from services.types import DecoderFeature
+from services.types import DecoderFeature, FeatureNeighbour
 from services.types.features import (
     EvidenceInterval,
     ExamplesPage,
@@ -46,9 +55,17 @@ class Evidence:
     `view` and `decoder`, where the SAE has no store yet.
     """
 
-    def __init__(self, sources: Sources, stores: Stores, decoders: Decoders) -> None:
+    def __init__(
+        self,
+        sources: Sources,
+        stores: Stores,
+        decoders: Decoders,
+        lines: Lines,
+        counts: Callable[[Reading], TokenCounts | None],
+    ) -> None:
         self._sources, self._stores, self._decoders = sources, stores, decoders
-        self._contexts, self._cache = Contexts(), Cache(256)
+        self._lines, self._counts, self._contexts = lines, counts, Contexts()
+        self._cache, self._large = Cache(256), Cache(16)
 
     def view(self, query: ViewQuery) -> FeatureView:
         """The feature's statistics with their intervals, regions and warnings."""
@@ -73,10 +90,7 @@ class Evidence:
         """Equal parts of the range of activations with examples from each, the strongest first;
         none of a dead feature.
         """
-        return self._read(
-            query,
-            lambda reading: intervals(reading, query, self._contexts, lambda examples, n: ()),
-        )
+        return self._read(query, lambda reading: self._intervals(reading, query))
 
     def decoder(self, sae_id: str, feature_id: int) -> DecoderFeature | None:
         """Logit weights and neighbours; None where no extraction has looked at the decoder yet."""
@@ -88,13 +102,22 @@ class Evidence:
         """Other features of the SAE, the most related first.
 
         Raises:
-            Unavailable: the store fills; co-activation is known once it is complete.
+            NotFound: by cosine, where no extraction has looked at the decoder yet.
+            Unavailable: by another measure, while the store fills.
         """
-        raise NotImplementedError
+        sae = self._sources.feature(query.sae_id, query.feature_id)
+        store_id = self._sources.store_id(query.sae_id, query.store_id)
+        if query.by == "cosine":
+            near = self._decoders.require(sae.sae_id).feature(query.feature_id).neighbours
+            found = self._beside(store_id, near[: query.limit], query.feature_id)
+        else:
+            found = self._together(query, query.by)
+        ids = [other.feature_id for other in found]
+        return named(found, self._lines(query.sae_id, ids, store_id))
 
     def tokens(self, query: TokensQuery) -> FeatureTokens:
         """Which tokens the feature fires at, which stand before and after, and PageRank."""
-        raise NotImplementedError
+        return self._read(query, lambda reading: self._tokens(reading, query))
 
     def breakdown(self, query: BreakdownQuery) -> tuple[MetadataGroup, ...]:
         """The feature by the values of a metadata column, the highest density first.
@@ -102,11 +125,16 @@ class Evidence:
         Raises:
             InvalidArgument: there is no such column.
         """
-        raise NotImplementedError
+        return self._read(query, lambda reading: breakdown(reading, query))
 
     def overview(self, query: OverviewQuery) -> str | dict[str, Any]:
         """Everything in brief: Markdown, or JSON values."""
-        raise NotImplementedError
+        sae = self._sources.feature(query.sae_id, query.feature_id)
+        store_id = self._sources.store_id(query.sae_id, query.store_id)
+        line = self._lines(query.sae_id, [query.feature_id], store_id)[query.feature_id]
+        health = None if store_id is None else self._stores.health(store_id)
+        found = gathered(self, query, sae, line.marks, health)
+        return as_document(found) if query.format == "json" else as_markdown(found)
 
     def _examples(self, reading: Reading, query: ExamplesQuery) -> ExamplesPage:
         store, found = reading.store, reading.store.feature(query.feature_id)
@@ -119,6 +147,29 @@ class Evidence:
         shown = (some.positions, some.values)
         items = self._contexts.examples(reading, found, *shown, query.width)
         return ExamplesPage(items, some.total, some.next_cursor)
+
+    def _intervals(self, reading: Reading, query: IntervalsQuery) -> tuple[EvidenceInterval, ...]:
+        counts = self._counts(reading) if query.tokens else None
+        score = partial(best_tokens, reading, counts)
+        return intervals(reading, query, self._contexts, score)
+
+    def _tokens(self, reading: Reading, query: TokensQuery) -> FeatureTokens:
+        return self._cache.get(
+            reading, query, lambda: tokens(reading, query, self._counts(reading))
+        )
+
+    def _beside(
+        self, store_id: str | None, near: Sequence[FeatureNeighbour], feature: int
+    ) -> list[RelatedFeature]:
+        if store_id is None:
+            return neighbours(near, None, feature)
+        return self._stores.read(store_id, lambda reading: neighbours(near, reading, feature))
+
+    def _together(self, query: RelatedQuery, by: Measure) -> list[RelatedFeature]:
+        return self._read(
+            query,
+            lambda reading: partners(reading, query.feature_id, by, query.limit, self._large),
+        )
 
     def _read(
         self,
