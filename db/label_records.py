@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -82,3 +82,36 @@ class ChangeFilter:
     author: str | None = None
     action: str | None = None
     batch_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelledSae:
+    """What labels need to know of their SAE."""
+
+    sae_id: str
+    model_id: str
+    hook_name: str
+    d_sae: int
+    neuronpedia_id: str | None
+    is_deleted: bool
+
+
+@dataclass(slots=True, kw_only=True)
+class LabelWrites:
+    """What one transaction writes; features by whether they have a row yet."""
+
+    new_features: list[FeatureRecord] = field(default_factory=list)
+    changed_features: list[FeatureRecord] = field(default_factory=list)
+    inserted: list[LabelRecord] = field(default_factory=list)
+    updated: list[LabelRecord] = field(default_factory=list)
+    deleted: list[str] = field(default_factory=list)
+    changes: list[NewChange] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedFeature:
+    """A feature with its chosen label, as snapshots hold it; `label` is without its `extra`."""
+
+    feature: FeatureRecord
+    label: LabelRecord | None
+    n_labels: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from concurrent.futures import Future
 from datetime import timedelta
 from functools import partial
@@ -18,7 +19,7 @@ from services.database import open_database
 from services.decoder.service import Decoders
 from services.decoder.vectors import Vectors
 from services.demo import ARTEFACTS
-from services.errors import ActiscopeError, Unavailable
+from services.errors import ActiscopeError, NotFound, Unavailable
 from services.evidence.service import Evidence
 from services.evidence.sources import Sources
 from services.extraction.kind import EXTRACT
@@ -41,6 +42,7 @@ from services.lm.resident import Residents
 from services.lm.tokenizers import Tokenizers
 from services.maps.files import MapFiles
 from services.maps.kept import KeptSets
+from services.maps.requests import FamiliesQuery
 from services.maps.service import Maps
 from services.maps.service import Parts as MapParts
 from services.probes.reading import TextReader
@@ -136,6 +138,11 @@ class Container:
                 report=lambda sae_id: index.known().reports.get(sae_id),
             )
         )
+        self.labels = Labels(
+            LabelStore(self._database, index.known),
+            settings.author,
+            Statistics(self.extractions, self.stores, self._families),
+        )
         self.features = FeatureTables(
             self._catalogue,
             self.extractions,
@@ -169,11 +176,6 @@ class Container:
                 kept=KeptSets(self._database, index, settings.author),
             )
         )
-        self.labels = Labels(
-            LabelStore(self._database, index.known),
-            settings.author,
-            Statistics(self.extractions, self.stores, lambda sae_id: ()),
-        )
         for kind in (self.corpora.kind, self.extractions.kind, self.maps.kind):
             self.job_kinds.add(kind)
         self.health = partial(
@@ -190,6 +192,14 @@ class Container:
     def models(self) -> tuple[ModelInfo, ...]:
         """The models that a run may name, each with its SAEs, the default one first."""
         return self._catalogue.models()
+
+    def _families(self, sae_id: str) -> Sequence[Sequence[int]]:
+        """Features of each family; none where the decoder was not looked at yet."""
+        try:
+            found = self.maps.families(FamiliesQuery(sae_id=sae_id))
+        except NotFound:
+            return ()
+        return [family.features for family in found.families]
 
     def packing_preview(self, corpus_id: str, query: PackingQuery) -> PackingPreview:
         """The first windows of a corpus as a model would read them, and how many tokens it has.

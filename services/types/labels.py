@@ -73,6 +73,14 @@ class FeatureLabels:
 
 
 @dataclass(frozen=True, slots=True)
+class BulkReport:
+    """What was changed together."""
+
+    batch_id: str | None  # undoes it; None when nothing was changed
+    n: int  # features
+
+
+@dataclass(frozen=True, slots=True)
 class ChangePage:
     """One page of the history of an SAE's labels, newest first."""
 

@@ -1,0 +1,94 @@
+"""Writing labels: one transaction's worth at a time, in bulk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from typing import Any
+
+from sqlalchemy import Table, bindparam, delete, insert, update
+from sqlalchemy.orm import Session
+
+from db.label_records import (
+    FeatureRecord,
+    LabelDocument,
+    LabelRecord,
+    LabelWrites,
+    NewChange,
+)
+from db.labels import feature_key, some_of
+from db.models import FeatureRow, LabelDocumentRow, LabelHistoryRow, LabelRow, table
+
+_FEATURES, _LABELS, _HISTORY = table(FeatureRow), table(LabelRow), table(LabelHistoryRow)
+_LABEL = tuple(field.name for field in fields(LabelRecord) if field.name != "feature_id")
+_CHANGE = tuple(field.name for field in fields(NewChange) if field.name != "feature_id")
+_MARKS = ("is_starred", "chosen_label_id", "skip_reason", "skipped_by")
+
+
+def write(session: Session, sae_id: str, revision: int, writes: LabelWrites) -> None:
+    """All of `writes`, under this revision."""
+    _insert(session, _FEATURES, [_feature(sae_id, revision, f) for f in writes.new_features])
+    for some in some_of(writes.deleted):
+        session.execute(delete(_LABELS).where(_LABELS.c.label_id.in_(some)))
+    _insert(session, _LABELS, [_values(sae_id, label, _LABEL) for label in writes.inserted])
+    _update_labels(session, writes.updated)
+    _update_features(session, sae_id, revision, writes.changed_features)
+    rows = [_values(sae_id, change, _CHANGE) | {"sae_id": sae_id} for change in writes.changes]
+    _insert(session, _HISTORY, rows)
+
+
+def keep_document(session: Session, sae_id: str, document: LabelDocument) -> None:
+    """Keep what a file says beside its labels."""
+    values = asdict(document) | {"sae_id": sae_id}
+    session.execute(insert(table(LabelDocumentRow)).values(values))
+
+
+def mark_undone(session: Session, change_ids: Sequence[int], by: str | None) -> None:
+    """These changes were taken back by a batch, or (None) stand again."""
+    for some in some_of(change_ids):
+        theirs = _HISTORY.c.change_id.in_(some)
+        session.execute(update(_HISTORY).where(theirs).values(undone_by=by))
+
+
+def _insert(session: Session, target: Table, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        session.execute(insert(target), rows)
+
+
+def _update_labels(session: Session, labels: Sequence[LabelRecord]) -> None:
+    names = [name for name in _LABEL if name != "label_id"]
+    statement = update(_LABELS).where(_LABELS.c.label_id == bindparam("key"))
+    statement = statement.values({name: bindparam(name) for name in names})
+    rows = [{"key": x.label_id} | {name: getattr(x, name) for name in names} for x in labels]
+    if rows:
+        session.connection().execute(statement, rows)
+
+
+def _update_features(
+    session: Session, sae_id: str, revision: int, features: Sequence[FeatureRecord]
+) -> None:
+    names = (*_MARKS, "revision")
+    statement = update(_FEATURES).where(_FEATURES.c.feature_key == bindparam("key"))
+    statement = statement.values({name: bindparam(name) for name in names})
+    rows = [
+        {"key": feature_key(sae_id, x.feature_id), "revision": revision}
+        | {name: getattr(x, name) for name in _MARKS}
+        for x in features
+    ]
+    if rows:
+        session.connection().execute(statement, rows)
+
+
+def _feature(sae_id: str, revision: int, feature: FeatureRecord) -> dict[str, Any]:
+    return {
+        "feature_key": feature_key(sae_id, feature.feature_id),
+        "external_sae_id": sae_id,
+        "neuron_index": feature.feature_id,
+        "revision": revision,
+    } | {name: getattr(feature, name) for name in _MARKS}
+
+
+def _values(sae_id: str, record: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    values = {name: getattr(record, name) for name in names}
+    values["feature_key"] = feature_key(sae_id, record.feature_id)
+    return values
