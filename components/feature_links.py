@@ -24,11 +24,6 @@ def compare_href(*features: tuple[str, int]) -> str:
     return f"{PATH}/compare?{urlencode(asked, quote_via=quote, safe='/:')}"
 
 
-def playground_href(sae_id: str, feature_id: int, prompt: str) -> str:
-    """The playground with a text filled in, and the feature that its run is to show."""
-    return f"/{_asked({'prompt': prompt, 'sae': sae_id, 'feature': feature_id})}"
-
-
 def _asked(query: dict[str, Any]) -> str:
     given = {name: value for name, value in query.items() if value is not None}
     return f"?{urlencode(given, quote_via=quote, doseq=True)}" if given else ""
