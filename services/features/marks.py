@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -13,26 +13,14 @@ import pyarrow.compute as pc
 
 from services.types.labels import FeatureMarks
 
-
-class Snapshot(Protocol):
-    """The labels of an SAE at one revision: `services.labels`."""
-
-    @property
-    def revision(self) -> int:
-        """Grows with every change."""
-
-    @property
-    def marks(self) -> Mapping[int, FeatureMarks]:
-        """By feature; those that nobody said anything of are left out."""
-
-    def changed_since(self, other: Snapshot) -> Collection[int] | None:
-        """Features that differ from an earlier snapshot; None where that is not known."""
+if TYPE_CHECKING:
+    from services.labels.snapshot import LabelSnapshot
 
 
 class MarkColumns:
     """The marks of all features at one revision. Arrays are by feature; null is unsaid."""
 
-    def __init__(self, snapshot: Snapshot, lists: _Lists) -> None:
+    def __init__(self, snapshot: LabelSnapshot, lists: _Lists) -> None:
         self.marks = snapshot.marks
         self.label = pa.array(lists.label, pa.large_string())
         self.notes = pa.array(lists.notes, pa.large_string())
@@ -61,22 +49,22 @@ class MarkColumns:
 class MarksOf:
     """The columns of one SAE, made from its newest snapshot."""
 
-    def __init__(self, n_features: int, newest: Callable[[], Snapshot]) -> None:
+    def __init__(self, n_features: int, newest: Callable[[], LabelSnapshot]) -> None:
         self._lists, self._newest = _Lists(n_features), newest
         self._lock = threading.Lock()
-        self._snapshot: Snapshot | None = None
+        self._snapshot: LabelSnapshot | None = None
         self._columns: MarkColumns | None = None
 
     def columns(self) -> MarkColumns:
         """As of now."""
         with self._lock:  # a later snapshot must not be overtaken by an earlier one
-            snapshot, known = self._newest(), self._snapshot
-            if self._columns is None or known is None or snapshot.revision != known.revision:
+            snapshot = self._newest()
+            if self._columns is None or snapshot is not self._snapshot:
                 self._lists.update(snapshot.marks, self._changed(snapshot))
                 self._snapshot, self._columns = snapshot, MarkColumns(snapshot, self._lists)
             return self._columns
 
-    def _changed(self, snapshot: Snapshot) -> Iterable[int]:
+    def _changed(self, snapshot: LabelSnapshot) -> Iterable[int]:
         known = self._snapshot
         changed = None if known is None else snapshot.changed_since(known)
         if changed is None:  # everything that was said before or is said now
@@ -115,14 +103,3 @@ class _Lists:
             self.category[i], self.source[i] = label.category, label.source.value
             if label.confidence is not None:
                 self.confidence[i] = label.confidence
-
-
-class NoLabels:
-    """The snapshot of an SAE of which nobody said anything."""
-
-    revision = 0
-    marks: Mapping[int, FeatureMarks] = {}
-
-    def changed_since(self, other: Snapshot) -> Collection[int] | None:
-        """Nothing."""
-        return ()

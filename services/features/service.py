@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from services.features.basis import Basis, require_feature
 from services.features.columns import COLUMNS
 from services.features.export import FeatureFile, export
 from services.features.lines import lines
-from services.features.marks import MarkColumns, MarksOf, NoLabels, Snapshot
+from services.features.marks import MarkColumns, MarksOf
 from services.features.ordering import Order
 from services.features.requests import ExportFormat, FeatureTableQuery
 from services.features.table import Table, spread
@@ -25,10 +26,8 @@ from services.stores.reading import Reading
 from services.stores.service import Stores
 from services.types.features import ColumnInfo, EvidenceSource, FeatureLine, FeatureTablePage
 
-
-def no_labels(sae_id: str) -> Snapshot:
-    """Where nobody labels."""
-    return NoLabels()
+if TYPE_CHECKING:
+    from services.labels.snapshot import LabelSnapshot
 
 
 class FeatureTables:
@@ -41,7 +40,7 @@ class FeatureTables:
         stores: Stores,
         bases: Bases,
         probes: Probes,
-        labels: Callable[[str], Snapshot] = no_labels,
+        labels: Callable[[str], LabelSnapshot],
     ) -> None:
         self._catalogue, self._extractions, self._stores = catalogue, extractions, stores
         self._bases, self._probes, self._labels = bases, probes, labels

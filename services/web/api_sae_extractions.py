@@ -1,16 +1,13 @@
-"""REST: an SAE's features, and the extraction that finds them; addresses of the first design."""
+"""REST: the extraction that finds an SAE's features; addresses of the first design."""
 
 from __future__ import annotations
-
-from dataclasses import asdict
 
 from flask import Response
 from flask_openapi3 import APIBlueprint, Tag
 
-from services.errors import InvalidArgument, NotFound
+from services.errors import NotFound
 from services.extraction.mapping import extraction_document
 from services.extraction.requests import ExtractOne, StartExtraction
-from services.stores.requests import StoreFeaturesQuery
 from services.types import ExtractionView
 from services.web import extraction_schemas as schemas
 from services.web.answers import ERRORS, no_body
@@ -47,21 +44,6 @@ def cancel(path: SaePath, query: NoParameters) -> Response:
     no_body()
     found = state().container.extractions.cancel(_latest(path.sae_id).extraction_id)
     return json_response(extraction_document(found))
-
-
-@api.get("/<path:sae_id>/features", responses={200: schemas.SaeFeaturesBody})
-def features(path: SaePath, query: StoreFeaturesQuery) -> Response:
-    """Features with their statistics, from the SAE's newest extraction that can be read."""
-    container = state().container
-    view = container.extractions.readable(path.sae_id)
-    if query.format != "json":
-        raise InvalidArgument(
-            f"the whole table is at /api/v1/stores/{view.extraction_id}/features",
-            store_id=view.extraction_id,
-        )
-    page = container.stores.features(view.extraction_id, query)
-    body = {"store_id": view.extraction_id, "is_complete": view.is_complete}
-    return json_response(body | asdict(page))
 
 
 def _latest(sae_id: str) -> ExtractionView:

@@ -13,7 +13,6 @@ from pydantic import BaseModel, Field
 from services.extraction.requests import ExtractionId
 from services.types import JobStatus
 from services.web.job_schemas import JobPhaseBody
-from services.web.store_schemas import StoreFeaturesBody
 
 
 class ExtractionPath(BaseModel):
@@ -108,10 +107,3 @@ class EstimateBody(BaseModel):
     free_disk_bytes: int | None
     per_sae: dict[str, PerSaeBody]
     notes: list[str] = Field(description="what the figures rest on, and what does not fit")
-
-
-class SaeFeaturesBody(StoreFeaturesBody):
-    """Features of the SAE's newest extraction of which something can be read."""
-
-    store_id: str
-    is_complete: bool = Field(description="only then are there statistics of all features")

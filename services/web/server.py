@@ -18,6 +18,7 @@ from services.web import (
     api_corpora,
     api_decoder,
     api_extractions,
+    api_feature_table,
     api_features,
     api_jobs,
     api_models,
@@ -83,6 +84,7 @@ def install(server: Flask, container: Container, csp_hashes: Callable[[], list[s
 _APIS = (
     api_runs,
     api_features,
+    api_feature_table,
     api_models,
     api_saes,
     api_decoder,

@@ -21,6 +21,7 @@ from services.registry.requests import SaeQuery
 from services.sae.config import WEIGHTS
 from services.types import JobStatus
 from services.web import extraction_schemas as schemas
+from services.web.feature_table_schemas import FeatureTableBody
 from tests.integration.extraction.conftest import SAE, SECOND, corpus_id, rows
 from tests.integration.rest.conftest import assert_is_error
 
@@ -118,7 +119,7 @@ def _assert_equal(client: FlaskClient, store_id: str, dense: np.ndarray) -> None
     health = client.get(f"{stores}/{store_id}/health").json
     assert health["n_tokens"] == len(dense)
     features = client.get(f"{SAES}/{SAE}/features?limit=500")
-    schemas.SaeFeaturesBody.model_validate(features.json)
+    FeatureTableBody.model_validate(features.json)
     assert features.json["store_id"] == store_id
     counts = np.array([row["n"] for row in features.json["items"]])
     assert counts.tolist() == (dense > 0).sum(0).tolist()
@@ -133,7 +134,8 @@ def _assert_equal(client: FlaskClient, store_id: str, dense: np.ndarray) -> None
 def test_the_addresses_of_an_sae(client: FlaskClient, container: Container) -> None:
     address = f"{SAES}/{SECOND}"
     assert_is_error(client.get(f"{address}/extraction-status"), 404)
-    assert_is_error(client.get(f"{address}/features"), 404)
+    assert client.get(f"{address}/features").json["store_id"] is None
+    assert_is_error(client.get(f"{SAES}/none/features"), 404)
     assert_is_error(client.get(f"{SAES}/none/extraction-status"), 404)
     assert_is_error(client.post(f"{address}/cancel-extraction"), 404)
     body = {"corpus_id": corpus_id(container, "small")}
@@ -143,7 +145,7 @@ def test_the_addresses_of_an_sae(client: FlaskClient, container: Container) -> N
     assert client.get(f"{address}/extraction-status").json == item
     cancelled = client.post(f"{address}/cancel-extraction")
     assert (cancelled.status_code, cancelled.json["status"]) == (200, "cancelled")
-    assert_is_error(client.get(f"{address}/features"), 404)  # nothing was done
+    assert client.get(f"{address}/features").json["store_id"] is None  # nothing was done
     assert client.post(f"{API}/{item['extraction_id']}/retry").json["status"] == "queued"
     ended(container, item["job_id"])
     found = client.get(f"{address}/features?sort=n&descending=true&limit=3").json
