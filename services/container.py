@@ -149,7 +149,7 @@ class Container:
             self.stores,
             Bases(self.decoders, self.feature_texts),
             self.probes,
-            lambda sae_id: self.labels.snapshot(sae_id),
+            self.labels.snapshot,
         )
         sources = Sources(self.stores, self.extractions, self._catalogue)
         self.evidence = Evidence(
