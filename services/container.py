@@ -29,6 +29,7 @@ from services.extraction.store import ExtractionStore
 from services.features.bases import Bases
 from services.features.service import FeatureTables
 from services.features.texts import FeatureTexts
+from services.features.views import SavedViews
 from services.health import check_health, look_at_database
 from services.jobs.kinds import Kinds
 from services.jobs.runner import Runner
@@ -93,7 +94,13 @@ class Container:
         self._worker = EngineWorker(settings.queue_limit)
         self._engine = Engine(self._catalogue, self._residents)
         self._dispatcher = Dispatcher(self._store, self._engine, self._worker)
-        self.runs = RunService(settings, self._store, self._catalogue, self._dispatcher)
+        self.runs = RunService(
+            settings,
+            self._store,
+            self._catalogue,
+            self._dispatcher,
+            lambda sae_id, ids: self.labels.texts(sae_id, list(ids)),
+        )
         self.probes = Probes(
             settings,
             ProbeStore(self._database),
@@ -138,6 +145,7 @@ class Container:
                 report=lambda sae_id: index.known().reports.get(sae_id),
             )
         )
+        self.views = SavedViews(self._database, index, settings.user)
         self.labels = Labels(
             LabelStore(self._database, index.known),
             settings.author,
