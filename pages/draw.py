@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import html
+from dash import dcc, html
 
+from components.feature_links import feature_href
 from components.feedback import empty_state
 from components.figures import deltas_figure, feature_token_heatmap, graph, top_feature_bars
 from components.saes import neuronpedia
 from components.theme import Scheme
-from components.token_strip import activation_legend, token_strip
+from components.token_strip import activation_legend, card_features, token_strip
 from pages.context import services
+from pages.feature_names import names_of
 from pages.ids import Panel
 from pages.panel import downloads
 from pages.view import View
@@ -55,6 +57,13 @@ class Drawing:
             return []
         return analysis.top_features(self.run, self.view.top_query(self.timeline.sae_id, n=n))
 
+    def names(self, features: Iterable[int]) -> Mapping[int, str]:
+        """What those features of the SAE, and the pinned one, are called."""
+        if self.timeline is None:
+            return {}
+        pinned = [] if self.view.feature is None else [self.view.feature]
+        return names_of(self.timeline.sae_id, [*features, *pinned])
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -77,6 +86,7 @@ def strip(d: Drawing) -> Any:
         feature_id=d.view.feature,
         position=d.view.token,
         show_special=bool(d.view.special),
+        labels=d.names(card_features(d.timeline) if d.timeline else ()),
         id=Panel.STRIP,
     )
     if d.timeline is None:
@@ -85,19 +95,26 @@ def strip(d: Drawing) -> Any:
 
 
 def pinned(d: Drawing) -> Any:
-    """Which feature is pinned, and the way to let it go."""
-    if d.view.feature is None:
+    """Which feature is pinned, its page, and the way to let it go."""
+    feature = d.view.feature
+    if feature is None or d.timeline is None:
         return dmc.Text("Click a token or a feature to pin it.", size="sm", className="as-muted")
     button = dmc.Button(
         "Unpin",
         id=Panel.FEATURE_CLEAR,
         variant="default",
         size="compact-sm",
-        **{"aria-label": f"Unpin feature {d.view.feature}"},
+        **{"aria-label": f"Unpin feature {feature}"},
     )
-    text = dmc.Text(f"Feature {d.view.feature} is pinned", size="sm")
-    link = neuronpedia(d.sae, d.view.feature)
-    return dmc.Group([part for part in (text, button, link) if part is not None], gap="xs")
+    label = d.names(()).get(feature)
+    parts = [
+        dmc.Text(f"Feature {feature} is pinned", size="sm"),
+        None if label is None else dmc.Text(label, size="sm", fw=600, className="as-label-text"),
+        dcc.Link("Open its page", href=feature_href(d.timeline.sae_id, feature)),
+        button,
+        neuronpedia(d.sae, feature),
+    ]
+    return dmc.Group([part for part in parts if part is not None], gap="xs")
 
 
 def bars(d: Drawing) -> Any:
@@ -105,7 +122,8 @@ def bars(d: Drawing) -> Any:
     top = d.top(_BARS)
     if not top:
         return _nothing("No feature fires here", "None is above zero in the chosen positions.")
-    figure = top_feature_bars(top, d.view.feature, limit=_BARS, scheme=d.scheme)
+    names = d.names(feature.feature_id for feature in top)
+    figure = top_feature_bars(top, d.view.feature, limit=_BARS, labels=names, scheme=d.scheme)
     return graph(
         Panel.TOP_FEATURES, figure, label="Strongest features by largest activation, with mean"
     )
@@ -116,14 +134,16 @@ def heatmap(d: Drawing) -> Any:
     top = d.top(_HEATMAP_ROWS)
     if d.timeline is None or not top:
         return _nothing("Nothing to map", "No feature fires in the chosen positions.")
+    features = [feature.feature_id for feature in top]
     figure = feature_token_heatmap(
         d.run,
         d.timeline,
-        [feature.feature_id for feature in top],
+        features,
         pinned=d.view.feature,
         selected=d.view.token,
         segment=d.view.segment,
         show_special=bool(d.view.special),
+        labels=d.names(features),
         scheme=d.scheme,
     )
     return graph(Panel.HEATMAP, figure, label="Activation by feature and token")

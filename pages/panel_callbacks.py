@@ -13,9 +13,11 @@ from components.ids import Shell
 from pages import clientside, draw
 from pages.callbacks import CallbackSet
 from pages.context import services
+from pages.feature_names import names_of
 from pages.ids import Panel, choose
 from pages.panel import head, sae_choice, visible
 from pages.view import View
+from services.types import ActivationRow
 
 callbacks = CallbackSet()
 
@@ -107,7 +109,17 @@ def fetch_rows(request: Any, view_data: Any, shown: Any) -> tuple[dict[str, Any]
         return {"rowData": [], "rowCount": 0}, ""
     query = view.row_query(view.sae or shown["sae"], **_paging(request))
     rows, total = services().runs.rows(view.run, query)
-    return {"rowData": row_data(rows), "rowCount": total}, f"{total:,} rows"
+    names = _names(rows)
+    return {"rowData": row_data(rows, names), "rowCount": total}, f"{total:,} rows"
+
+
+def _names(rows: Sequence[ActivationRow]) -> dict[tuple[str, int], str]:
+    """The labels of the rows' features, by SAE and number."""
+    features: dict[str, set[int]] = {}
+    for row in rows:
+        features.setdefault(row.sae_id, set()).add(row.feature_id)
+    named = {sae_id: names_of(sae_id, found) for sae_id, found in features.items()}
+    return {(sae_id, f): text for sae_id, names in named.items() for f, text in names.items()}
 
 
 def _paging(request: Any) -> dict[str, Any]:
