@@ -145,7 +145,7 @@ class Container:
                 report=lambda sae_id: index.known().reports.get(sae_id),
             )
         )
-        self.views = SavedViews(self._database, index, settings.user)
+        self.views = SavedViews(self._database, index, settings.author)
         self.labels = Labels(
             LabelStore(self._database, index.known),
             settings.author,
