@@ -94,6 +94,14 @@ class Corpora:
         """
         return self._uploads.receive(stream, file_name, expected)
 
+    def uploaded(self, upload_id: str) -> Path:
+        """The file that was sent, for others that read files; it is gone after a day.
+
+        Raises:
+            NotFound: there is none any more.
+        """
+        return self._uploads.get(upload_id)
+
     def add(self, request: AddCorpus) -> JobView:
         """Make a corpus of a source, in a job. The same content again gives the same corpus.
 
