@@ -12,10 +12,12 @@ import click
 
 from services.cli.commands import db, doctor, serve
 from services.cli.corpora import corpus
+from services.cli.decoder import decoder
 from services.cli.extract import extract
 from services.cli.extractions import extractions
 from services.cli.jobs import jobs
 from services.cli.models import model
+from services.cli.overview import overview
 from services.cli.run import run
 from services.cli.runs import runs
 from services.cli.saes import sae
@@ -45,6 +47,8 @@ for _command in (
     extractions,
     jobs,
     store,
+    overview,
+    decoder,
     doctor,
     db,
 ):

@@ -8,11 +8,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from services.errors import NotFound
-from services.types import DecoderFeature, DecoderInfo, FeatureNeighbour, TokenWeight
+from services.types import (
+    DecoderFeature,
+    DecoderInfo,
+    DecoderNorm,
+    FeatureNeighbour,
+    TokenWeight,
+)
 
 _FORMAT = 1
 _KEY = b"actiscope.decoder"
@@ -91,6 +98,22 @@ class DecoderTable:
         """All rows, of all columns or of these."""
         with self._opened() as file:
             return file.read(columns=None if columns is None else list(columns))
+
+    def norm(self, feature_id: int) -> DecoderNorm:
+        """How long the feature's direction is. Raises `NotFound` where there is no feature."""
+        own = self.feature(feature_id).decoder_norm
+        with self._opened() as file:
+            norms = file.read(columns=["decoder_norm"]).column(0).to_numpy().astype(np.float64)
+        return DecoderNorm(
+            sae_id=self.info.sae_id,
+            feature_id=feature_id,
+            decoder_norm=own,
+            rank=int((norms > own).sum()) + 1,
+            percentile=float(100 * (norms <= own).mean()),
+            d_sae=len(norms),
+            mean=float(norms.mean()),
+            std=float(norms.std()),
+        )
 
     def batches(self, start: int, n: int) -> Iterator[pa.RecordBatch]:
         """The rows of `n` features from `start` on, a row group in memory at a time."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -51,6 +51,12 @@ class RelatedParameters(ViewParameters):
     limit: int = Field(20, ge=1, le=500, description="at most 20 are known by cosine")
 
 
+class NeighboursParameters(ViewParameters):
+    """Features with the nearest decoder directions."""
+
+    limit: int = Field(20, ge=1, le=500, description="at most 20 are known")
+
+
 class CoactivationParameters(ViewParameters):
     """Features that fire together with one."""
 
@@ -89,9 +95,9 @@ class _OfAFeature(Parameters):
     feature_id: FeatureId
 
     @classmethod
-    def of(cls, sae_id: str, feature_id: int, parameters: Parameters | None = None) -> Self:
+    def of(cls, sae_id: str, feature_id: int, parameters: Parameters, **more: Any) -> Self:
         """The parameters, asked of a feature."""
-        given = parameters.model_dump(exclude_unset=True) if parameters else {}
+        given = parameters.model_dump(exclude_unset=True) | more
         return cls.parse(given | {"sae_id": sae_id, "feature_id": feature_id})
 
 

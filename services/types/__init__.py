@@ -16,7 +16,13 @@ from services.types.corpora import (
     SkippedLine,
     SourcePreview,
 )
-from services.types.decoder import DecoderFeature, DecoderInfo, FeatureNeighbour, TokenWeight
+from services.types.decoder import (
+    DecoderFeature,
+    DecoderInfo,
+    DecoderNorm,
+    FeatureNeighbour,
+    TokenWeight,
+)
 from services.types.extractions import (
     ExtractionEstimate,
     ExtractionLive,
@@ -73,6 +79,7 @@ __all__ = [
     "CorpusStatistics",
     "DecoderFeature",
     "DecoderInfo",
+    "DecoderNorm",
     "Download",
     "EntryState",
     "ExtractionEstimate",

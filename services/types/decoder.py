@@ -39,6 +39,20 @@ class DecoderFeature:
 
 
 @dataclass(frozen=True, slots=True)
+class DecoderNorm:
+    """How long a feature's decoder direction is among all of its SAE."""
+
+    sae_id: str
+    feature_id: int
+    decoder_norm: float
+    rank: int  # 1: the longest; features of equal length share it
+    percentile: float  # share of the features, in percent, that are not longer
+    d_sae: int
+    mean: float
+    std: float  # divided by d_sae
+
+
+@dataclass(frozen=True, slots=True)
 class DecoderInfo:
     """What a table of an SAE's decoder was computed from."""
 

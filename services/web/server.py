@@ -17,6 +17,7 @@ from services.validation import invalid
 from services.web import (
     api_corpora,
     api_decoder,
+    api_evidence,
     api_extractions,
     api_feature_table,
     api_feature_views,
@@ -90,6 +91,7 @@ _APIS = (
     api_models,
     api_saes,
     api_decoder,
+    api_evidence,
     api_tasks,
     api_jobs,
     api_corpora,
