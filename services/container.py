@@ -172,7 +172,7 @@ class Container:
                 decoders=self.decoders,
                 vectors=vectors,
                 view=self.evidence.view,
-                texts=lambda sae_id, ids: {},
+                texts=lambda sae_id, ids: self.labels.texts(sae_id, list(ids)),
             )
         )
         self.maps = Maps(
