@@ -15,6 +15,7 @@ from services.errors import NotFound
 from services.settings import Settings
 from services.validation import invalid
 from services.web import (
+    api_comparison,
     api_corpora,
     api_decoder,
     api_evidence,
@@ -23,6 +24,7 @@ from services.web import (
     api_feature_views,
     api_features,
     api_jobs,
+    api_maps,
     api_models,
     api_probes,
     api_runs,
@@ -99,6 +101,8 @@ _APIS = (
     api_sae_extractions,
     api_stores,
     api_probes,
+    api_comparison,
+    api_maps,
     api_system,
 )
 
