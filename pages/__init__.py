@@ -24,6 +24,9 @@ from pages import (
     feature_labels,
     feature_runs,
     features,
+    features_bulk,
+    features_rows,
+    features_views,
     follow,
     health,
     job,
@@ -61,7 +64,7 @@ _CORPORA = (corpora, corpus, corpus_documents, corpus_tokens, corpus_actions, ad
 _EXTRACTIONS = (
     extractions, extraction, extraction_actions, extraction_features, new_extraction, pick_saes,
 )  # fmt: skip
-_FEATURES = (features,)
+_FEATURES = (features, features_rows, features_bulk, features_views)
 _FEATURE = (feature, feature_labels, feature_runs)  # the page of one, in sections
 _ALL = (
     *_PLAYGROUND, health, *_REGISTRY, *_CORPORA, *_EXTRACTIONS, *_FEATURES, *_FEATURE, *_JOBS,

@@ -27,7 +27,8 @@ class Table:
     JUMP_SAID = "features-jump-said"
     RANDOM = "features-random"
     ROW = "features-row"  # the row to be shown: {row, at}
-    STAR = "features-star"  # what the server made of a star
+    ASKED = "features-asked"  # changes when other rows are asked for
+    USUAL = "features-usual"  # the columns that are shown without a choice
 
 
 class Bulk:
@@ -43,7 +44,7 @@ class Bulk:
     CANCEL = "features-bulk-cancel"
     ERROR = "features-bulk-error"
     DONE = "features-bulk-done"  # what was done, with the button that undoes it
-    BATCH = "features-bulk-batch"  # its id
+    SELECTED = "features-bulk-selected"  # the numbers of the selected features
     CHANGED = "features-bulk-changed"  # counts what was done
 
 
@@ -53,6 +54,7 @@ class Views:
     BOX = "features-views"
     ERROR = "features-views-error"
     NAME = "features-view-name"
+    REPLACE = "features-view-replace"
     SAVE = "features-view-save"
     CHANGED = "features-views-changed"
 

@@ -17,6 +17,9 @@ from services.types.labels import LabelSource
 _LOOKS = frozenset({"sae", "store", "search_in", "sort", "down", "columns"})
 """Fields that change nothing about which features pass."""
 
+_ASKED = ("fires", "cosine")
+"""Columns that are there only while something is asked for."""
+
 
 class TableState(UrlState):
     """Which features are shown, of which SAE, in which order and columns."""
@@ -47,17 +50,20 @@ class TableState(UrlState):
         """How many of the fields narrow the selection."""
         return len(self.as_data().keys() - _LOOKS)
 
+    def asks(self, column: str) -> bool:
+        """Whether the filters make the column known: it follows from what is asked for."""
+        return (self.fires_on if column == "fires" else self.neighbour_of) is not None
+
     @property
     def order(self) -> tuple[str, bool]:
         """The column that the table is sorted by, and whether largest first.
 
         Without a choice: what was asked for comes first.
         """
-        if self.sort is not None:
+        if self.sort is not None and (self.sort not in _ASKED or self.asks(self.sort)):
             return self.sort, bool(self.down)
-        if self.fires_on is not None:
-            return "fires", True
-        return ("feature", False) if self.neighbour_of is None else ("cosine", True)
+        asked = next((name for name in _ASKED if self.asks(name)), None)
+        return ("feature", False) if asked is None else (asked, True)
 
     def selection(self) -> dict[str, Any]:
         """The filters and the order as parameters of `FeatureSelection`."""
