@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from services.container import Container
+from services.corpus.requests import AddCorpus, Packing
+from services.extraction.requests import StartExtraction
 from services.settings import Settings
-from tests import tiny
+from services.types import JobStatus
+from tests import planted, tiny
 from tests.made_stores import build, spec
 from tests.made_texts import BOS, Texts
 
@@ -36,7 +42,7 @@ class Made:
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory) -> Iterator[Made]:
-    """Feature 2 fires on one token, 3 in one document, 4 at one place, 5 rarely, 6 is mostly low."""
+    """Feature 2 is of one token, 3 of one document, 4 of one place, 5 rare, 6 mostly low."""
     home = tmp_path_factory.mktemp("evidence")
     texts = Texts(900, density=0.2)
     _plant(texts)
@@ -62,7 +68,7 @@ def _plant(texts: Texts) -> None:
     values[:, 4] *= corpus.counted
     counted = np.flatnonzero(corpus.counted)
     values[counted[::200], 5] = 2.5
-    values[counted[::4], 6], values[counted[4], 6] = 0.1, 40
+    values[counted[::4], 6], values[counted[::60], 6] = 0.1, 40
     assert BOS not in corpus.token_ids[corpus.counted]
 
 
@@ -70,3 +76,46 @@ def _stored(values: np.ndarray) -> np.ndarray:
     """As the store keeps them: float16 where that is exact enough."""
     half = values.astype(np.float16).astype(np.float32)
     return np.where(np.abs(half - values) <= 5e-4 * np.abs(values), half, values)
+
+
+SPREAD = "spread"  # an SAE of the model `tiny`
+# Emoji and characters of which each token is a byte or two; the byte-level tokenizer cuts them.
+HARD = [
+    "naïve café 猫は犬 😀😀 the cat",
+    "the 👩‍👩‍👧 sat on 日本",
+    "é" * 9,
+    "the cat sat on the mat " * 3,
+    "x",
+]
+
+
+@pytest.fixture(scope="session")
+def read(tmp_path_factory) -> Iterator[Container]:
+    """Extractions of the planted SAE over its corpus, and of a random one over hard texts."""
+    home = tmp_path_factory.mktemp("read")
+    planted.save_model(home)
+    planted.save_sae(home)
+    tiny.save_model(home, "tiny")
+    tiny.save_sae(home, SPREAD, tensors=tiny.sae_tensors(d_sae=64))
+    planted.save_corpus(home / "letters.jsonl", planted.corpus())
+    (home / "hard.jsonl").write_text("".join(json.dumps({"text": t}) + "\n" for t in HARD))
+    url = f"sqlite:///{home / 'actiscope.sqlite'}"
+    container = Container(
+        Settings(home=home, database_url=url, preload=False, threads=1), any_folder=True
+    )
+    container.jobs.work()
+    planted_packing = {"context": planted.CONTEXT, "stride": planted.STRIDE, "bos": "always"}
+    _extract(container, planted.SAE, home / "letters.jsonl", planted_packing)
+    _extract(container, SPREAD, home / "hard.jsonl", {})
+    yield container
+    container.close()
+
+
+def _extract(container: Container, sae_id: str, path: Path, packing: dict[str, Any]) -> None:
+    adding = container.corpora.add(AddCorpus(path=str(path), text_column="text"))
+    corpus_id = container.jobs.wait(adding.job_id, 60).result["corpus_id"]
+    request = StartExtraction(
+        sae_ids=(sae_id,), corpus_id=corpus_id, packing=Packing.parse(packing), batch_tokens=100
+    )
+    (view,) = container.extractions.start(request)
+    assert container.jobs.wait(view.job_id, 120).status is JobStatus.SUCCEEDED
