@@ -17,7 +17,7 @@ def author_input(at: str) -> dmc.TextInput:
     """The field of the user's name; `at` tells those of a page apart."""
     return dmc.TextInput(
         id=author_field(at), label="Your name", placeholder=services().settings.author,
-        maxLength=100, debounce=300,
+        attributes={"input": {"maxLength": 100}}, debounce=300,
     )  # fmt: skip
 
 

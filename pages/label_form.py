@@ -23,11 +23,11 @@ def label_form(at: str, categories: Sequence[str], label: Label | None = None) -
     """The fields of a label, filled in from `label`; `at` tells the forms apart."""
     text = dmc.TextInput(
         id=label_field(at, "text"), label="Label", value=label.text if label else "",
-        placeholder="What makes it fire", maxLength=MAX_TEXT,
+        placeholder="What makes it fire", attributes={"input": {"maxLength": MAX_TEXT}},
     )  # fmt: skip
     category = dmc.Autocomplete(
         id=label_field(at, "category"), label="Category", data=list(categories),
-        value=(label and label.category) or "", placeholder="none", maxLength=MAX_CATEGORY,
+        value=(label and label.category) or "", placeholder="none", attributes={"input": {"maxLength": MAX_CATEGORY}},
         limit=20,
     )  # fmt: skip
     confidence = dmc.NumberInput(
@@ -42,7 +42,7 @@ def label_form(at: str, categories: Sequence[str], label: Label | None = None) -
 def _notes(at: str, notes: str) -> html.Div:
     field = dmc.Textarea(
         id=label_field(at, "notes"), label="Notes (Markdown)", value=notes, autosize=True,
-        minRows=2, maxRows=14, maxLength=MAX_NOTES,
+        minRows=2, maxRows=14, attributes={"input": {"maxLength": MAX_NOTES}},
         placeholder="Evidence, doubts, counterexamples",
     )  # fmt: skip
     view = notes_view(notes)
