@@ -10,6 +10,7 @@ from pages import (
     add_corpus,
     add_places,
     add_sae,
+    author,
     corpora,
     corpus,
     corpus_actions,
@@ -32,6 +33,12 @@ from pages import (
     job,
     job_panel,
     jobs,
+    label_form,
+    labels,
+    labels_files,
+    labels_history,
+    labels_queue,
+    labels_queue_item,
     models,
     new_extraction,
     not_found_404,
@@ -66,8 +73,12 @@ _EXTRACTIONS = (
 )  # fmt: skip
 _FEATURES = (features, features_rows, features_bulk, features_views)
 _FEATURE = (feature, feature_labels, feature_runs)  # the page of one, in sections
+_LABELS = (
+    author, label_form, labels, labels_queue, labels_queue_item, labels_history, labels_files,
+)  # fmt: skip
 _ALL = (
-    *_PLAYGROUND, health, *_REGISTRY, *_CORPORA, *_EXTRACTIONS, *_FEATURES, *_FEATURE, *_JOBS,
+    *_PLAYGROUND, health, *_REGISTRY, *_CORPORA, *_EXTRACTIONS, *_FEATURES, *_FEATURE, *_LABELS,
+    *_JOBS,
 )  # fmt: skip
 
 
@@ -89,6 +100,7 @@ def install(app: Dash) -> None:
     _page("new_extraction", new_extraction.layout, "New extraction", path=new_extraction.PATH)
     _page("features", features.layout, "Features", path=features.PATH)
     _page("feature", feature.layout, feature.title, path_template=feature.PATH)
+    _page("labels", labels.layout, "Labels", path=labels.PATH)
     _page("jobs", jobs.layout, "Jobs", path=jobs.PATH)
     _page("job", job.layout, "Job", path=job.PATH)
     _page("health", health.layout, "Health", path="/health")
