@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,3 +48,32 @@ def furnished(settings: Settings) -> Iterator[Container]:
     made = Container(settings)
     yield made
     made.close()
+
+
+@contextmanager
+def engine_held(container: Container, *, full: bool) -> Iterator[None]:
+    """The engine works on something else for the time of the block; `full`: and no place is left
+    in its queue.
+    """
+    begun, released = threading.Event(), threading.Event()
+    worker = container.base.worker
+    work = [worker.submit(lambda: (begun.set(), released.wait()))]
+    assert begun.wait(10)
+    if full:
+        work += [worker.submit(int) for _ in range(worker.limit)]
+    try:
+        yield
+    finally:
+        released.set()
+        for one in work:
+            one.result(10)
+
+
+def save_again(home: Path, sae_id: str, seed: int) -> None:
+    """An SAE with random weights, in place of the one that is there."""
+    if (folder := home / "saes" / sae_id).exists():
+        for file in folder.iterdir():
+            file.unlink()
+        folder.rmdir()
+    tensors = tiny.sae_tensors(seed=seed)
+    tiny.save_sae(home, sae_id, "topk", tensors, {"model_name": "tiny"}, k=20)

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import threading
 
 import pytest
 
 from services.errors import Conflict, InvalidArgument, NotFound
 from services.probes import store as store_module
 from services.probes.requests import AddProbe, ProbeQuery
-from tests import tiny
-from tests.integration.probes.conftest import SIGNED
+from tests.integration.probes.conftest import SIGNED, engine_held, save_again
 
 HITS = ["the cat sat on the mat", "café 12 345", "dog"]
 
@@ -75,52 +73,41 @@ def test_probes_from_keeping_to_removing(furnished):
         add(furnished, 256, "x", True)
 
 
-def test_other_weights_make_it_stale_until_it_is_measured_again(furnished):
-    add(furnished, 3, HITS[0], True)
-    folder = furnished.settings.home / "saes" / SIGNED
-    for file in folder.iterdir():
-        file.unlink()
-    folder.rmdir()
-    meta = {"model_name": "tiny"}
-    tiny.save_sae(folder.parents[2], SIGNED, "topk", tiny.sae_tensors(seed=9), meta, k=20)
-    found = report(furnished, 3)
+def test_other_weights_make_it_stale_until_it_is_measured_again(lab):
+    save_again(lab.settings.home, "kept", 1)
+    asked = {"sae_id": "kept", "feature_id": 3}
+    lab.probes.add(AddProbe.parse(asked | {"text": HITS[0], "should_fire": True}))
+    assert lab.probes.report(ProbeQuery.parse(asked)).n == 1
+    save_again(lab.settings.home, "kept", 2)
+    found = lab.probes.report(ProbeQuery.parse(asked))
     assert found.probes[0].is_stale
     assert (found.n, found.recall) == (0, None)
-    again = furnished.probes.measure(ProbeQuery.parse({"sae_id": SIGNED, "feature_id": 3}))
+    again = lab.probes.measure(ProbeQuery.parse(asked))
     assert (again.n, again.probes[0].is_stale) == (1, False)
-    fires = dict(zip(*map(list, furnished.probes.fires(SIGNED, HITS[0])), strict=True))
+    fires = dict(zip(*map(list, lab.probes.fires("kept", HITS[0])), strict=True))
     assert again.probes[0].measured_max == pytest.approx(float(fires.get(3, 0)))
 
 
-def test_without_the_engine_it_is_kept_unmeasured_and_without_sense_not_at_all(
-    furnished, monkeypatch
-):
-    released = threading.Event()
-    worker = furnished._worker
-    worker.submit(released.wait)
-    for _ in range(worker.limit):
-        worker.submit(int)
-    try:
-        kept = add(furnished, 5, "the dog", True)
-    finally:
-        released.set()
+def test_without_the_engine_it_is_kept_unmeasured_and_without_sense_not_at_all(lab, monkeypatch):
+    with engine_held(lab, full=True):
+        kept = add(lab, 5, "the dog", True)
     assert kept.measured_max is None
-    assert (report(furnished, 5).n, kept.is_stale) == (0, False)
-    assert furnished.probes.measure(ProbeQuery(sae_id=SIGNED, feature_id=5)).n == 1
+    assert (report(lab, 5).n, kept.is_stale) == (0, False)
+    assert lab.probes.measure(ProbeQuery(sae_id=SIGNED, feature_id=5)).n == 1
 
     with pytest.raises(InvalidArgument, match="at most 128"):
-        add(furnished, 5, "cat " * 200, True)
+        add(lab, 5, "cat " * 200, True)
     monkeypatch.setattr(store_module, "MOST", 1)
     with pytest.raises(Conflict, match="the most that are kept"):
-        add(furnished, 5, "mat", True)
-    assert len(report(furnished, 5).probes) == 1
+        add(lab, 5, "mat", True)
+    assert len(report(lab, 5).probes) == 1
 
 
-def test_as_csv(furnished):
-    add(furnished, 7, '=1+1, "a"\nb', False, author="Ada")
-    name = furnished.probes.export(ProbeQuery(sae_id=SIGNED, feature_id=7, threshold=0.5))
-    assert name.filename == "actiscope-owner_signed-7-probes.csv"
-    (row,) = csv.DictReader(io.StringIO(name.content.decode(), newline=""))
+def test_as_csv(lab):
+    add(lab, 7, '=1+1, "a"\nb', False, author="Ada")
+    file = lab.probes.export(ProbeQuery(sae_id=SIGNED, feature_id=7, threshold=0.5))
+    assert file.filename == "actiscope-owner_signed-7-probes.csv"
+    (row,) = csv.DictReader(io.StringIO(file.content.decode(), newline=""))
     assert row["text"] == '\'=1+1, "a"\nb'
     assert (row["should_fire"], row["threshold"], row["author"]) == ("False", "0.5", "Ada")
     assert row["fires"] == str(float(row["measured_max"]) > 0.5)
