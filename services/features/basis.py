@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from services.decoder.table import DecoderTable
 from services.errors import NotFound
 from services.features.columns import OF_STORE
+from services.features.searching import Haystack
 from services.features.texts import TextTable
 from services.stores.reading import Reading
 from services.types.features import EvidenceSource
@@ -34,25 +35,24 @@ class Basis:
     texts: TextTable | None
     promoted: pa.Array | None = None  # lists of tokens
     neighbours: tuple[pa.Array, pa.Array] | None = None  # lists of features and cosines
-    _lowered: dict[str, pa.Array] = field(default_factory=dict)
+    _haystacks: dict[str, Haystack] = field(default_factory=dict)
 
     @cached_property
     def features(self) -> np.ndarray:
         """Their numbers, as the column to sort by."""
         return np.arange(self.n_features, dtype=np.float64)
 
-    def searched(self, column: str) -> pa.Array | None:
-        """Top tokens, examples or promoted tokens without case, made when first asked for."""
-        if column not in self._lowered and (found := self._words(column)) is not None:
-            self._lowered[column] = pc.utf8_lower(found)
-        return self._lowered.get(column)
+    def haystack(self, column: str) -> Haystack | None:
+        """Top tokens, examples or promoted tokens, made when first asked for."""
+        if column not in self._haystacks and (lists := self._lists(column)) is not None:
+            joined = pc.binary_join(lists.cast(pa.list_(pa.string())), _BETWEEN)
+            self._haystacks[column] = Haystack(joined)
+        return self._haystacks.get(column)
 
-    def _words(self, column: str) -> pa.Array | None:
-        if column == "promoted":
-            return None if self.promoted is None else _joined(self.promoted)
-        if self.texts is None:
-            return None
-        return _joined(self.texts.top_tokens if column == "top_tokens" else self.texts.examples)
+    def _lists(self, column: str) -> pa.Array | None:
+        if column == "promoted" or self.texts is None:
+            return self.promoted if column == "promoted" else None
+        return self.texts.top_tokens if column == "top_tokens" else self.texts.examples
 
     def near(self, feature: int) -> tuple[np.ndarray, np.ndarray]:
         """The nearest features of one, and their cosines.
@@ -119,8 +119,3 @@ def _floats(column: pa.Array | pa.ChunkedArray) -> np.ndarray:
 
 def _one(column: pa.Array | pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-
-
-def _joined(lists: pa.Array) -> pa.Array:
-    """The items of each list as one text."""
-    return pc.binary_join(lists, pa.scalar(_BETWEEN, lists.type.value_type))

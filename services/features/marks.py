@@ -5,41 +5,68 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from services.features.searching import Haystack
 from services.types.labels import FeatureMarks
 
 if TYPE_CHECKING:
     from services.labels.snapshot import LabelSnapshot
 
+TextName = Literal["label", "notes", "category", "source", "skipped"]
+_TEXTS: tuple[TextName, ...] = ("label", "notes", "category", "source", "skipped")
+_SORTED_BY = 100  # characters of a text, without case
+
+
+class TextColumn:
+    """One text of each feature; null where there is none."""
+
+    def __init__(self, texts: list[str | None]) -> None:
+        self.texts = pa.array(texts, pa.large_string())
+
+    @cached_property
+    def haystack(self) -> Haystack:
+        """To be searched."""
+        return Haystack(self.texts)
+
+    @cached_property
+    def sorted_by(self) -> pa.Array:
+        """The first characters of each text, without case."""
+        return pc.utf8_lower(pc.utf8_slice_codeunits(self.texts, 0, _SORTED_BY))
+
+    @cached_property
+    def ranks(self) -> np.ndarray:
+        """Numbers that sort as the texts do by their bytes, NaN where there is none."""
+        ranks = pc.rank(self.sorted_by, sort_keys="ascending", tiebreaker="dense")
+        found = ranks.to_numpy().astype(np.float64)
+        found[~self.there] = np.nan
+        return found
+
+    @cached_property
+    def there(self) -> np.ndarray:
+        """Which features have a text."""
+        return np.asarray(self.texts.is_valid())
+
+    def equal(self, value: str) -> np.ndarray:
+        """Which features have exactly this text."""
+        return np.asarray(pc.fill_null(pc.equal(self.texts, value), False))
+
 
 class MarkColumns:
-    """The marks of all features at one revision. Arrays are by feature; null is unsaid."""
+    """The marks of all features at one revision. Arrays are by feature."""
 
-    def __init__(self, snapshot: LabelSnapshot, lists: _Lists) -> None:
-        self.marks = snapshot.marks
-        self.label = pa.array(lists.label, pa.large_string())
-        self.notes = pa.array(lists.notes, pa.large_string())
-        self.category = pa.array(lists.category, pa.string())
-        self.source = pa.array(lists.source, pa.string())
-        self.skipped = pa.array(lists.skipped, pa.string())
-        self.confidence = lists.confidence.copy()
-        self.n_labels = lists.n_labels.copy()
-        self.starred = lists.starred.copy()
-
-    @cached_property
-    def lower_label(self) -> pa.Array:
-        """Labels without case."""
-        return pc.utf8_lower(self.label)
-
-    @cached_property
-    def lower_notes(self) -> pa.Array:
-        """Notes without case."""
-        return pc.utf8_lower(self.notes)
+    def __init__(self, marks: Mapping[int, FeatureMarks], n: int) -> None:
+        self.marks = marks
+        self.texts: dict[TextName, TextColumn] = {}
+        self.numbers = {
+            "confidence": np.full(n, np.nan),
+            "n_labels": np.zeros(n),
+            "starred": np.zeros(n),
+        }
 
     def of(self, feature_id: int) -> FeatureMarks:
         """One feature's marks."""
@@ -47,22 +74,38 @@ class MarkColumns:
 
 
 class MarksOf:
-    """The columns of one SAE, made from its newest snapshot."""
+    """The columns of one SAE, as of its newest snapshot."""
 
     def __init__(self, n_features: int, newest: Callable[[], LabelSnapshot]) -> None:
-        self._lists, self._newest = _Lists(n_features), newest
+        self._n, self._newest = n_features, newest
         self._lock = threading.Lock()
         self._snapshot: LabelSnapshot | None = None
-        self._columns: MarkColumns | None = None
+        self._lists: dict[TextName, list[str | None]] = {name: [None] * self._n for name in _TEXTS}
+        self._columns = MarkColumns({}, n_features)
 
     def columns(self) -> MarkColumns:
         """As of now."""
         with self._lock:  # a later snapshot must not be overtaken by an earlier one
             snapshot = self._newest()
-            if self._columns is None or snapshot is not self._snapshot:
-                self._lists.update(snapshot.marks, self._changed(snapshot))
-                self._snapshot, self._columns = snapshot, MarkColumns(snapshot, self._lists)
+            if snapshot is not self._snapshot:
+                self._columns = self._updated(snapshot)
+                self._snapshot = snapshot
             return self._columns
+
+    def _updated(self, snapshot: LabelSnapshot) -> MarkColumns:
+        """New columns, of which those that nothing was changed in are the ones before."""
+        before, after = self._columns, MarkColumns(snapshot.marks, self._n)
+        for name, numbers in before.numbers.items():
+            after.numbers[name] = numbers.copy()
+        touched = set(_TEXTS) - set(before.texts)
+        for feature in self._changed(snapshot):
+            if 0 <= feature < self._n:  # labels may be left from a larger SAE of this id
+                touched |= self._set(feature, after)
+        after.texts = {
+            name: TextColumn(self._lists[name]) if name in touched else before.texts[name]
+            for name in _TEXTS
+        }
+        return after
 
     def _changed(self, snapshot: LabelSnapshot) -> Iterable[int]:
         known = self._snapshot
@@ -71,35 +114,20 @@ class MarksOf:
             return {*snapshot.marks, *(known.marks if known is not None else ())}
         return changed
 
-
-class _Lists:
-    """The columns as they are changed."""
-
-    def __init__(self, n: int) -> None:
-        self.n = n
-        self.label: list[str | None] = [None] * n
-        self.notes: list[str | None] = [None] * n
-        self.category: list[str | None] = [None] * n
-        self.source: list[str | None] = [None] * n
-        self.skipped: list[str | None] = [None] * n
-        self.confidence = np.full(n, np.nan)
-        self.n_labels = np.zeros(n)
-        self.starred = np.zeros(n, bool)
-
-    def update(self, marks: Mapping[int, FeatureMarks], changed: Iterable[int]) -> None:
-        """Take over what is said of the changed features."""
-        for feature in changed:
-            if 0 <= feature < self.n:  # labels may be left from a larger SAE of this id
-                self._set(feature, marks.get(feature) or FeatureMarks(feature))
-
-    def _set(self, i: int, marks: FeatureMarks) -> None:
-        self.skipped[i] = marks.skipped
-        self.n_labels[i] = marks.n_labels
-        self.starred[i] = marks.is_starred
-        self.label[i] = self.notes[i] = self.category[i] = self.source[i] = None
-        self.confidence[i] = np.nan
-        if (label := marks.label) is not None:
-            self.label[i], self.notes[i] = label.text, label.notes
-            self.category[i], self.source[i] = label.category, label.source.value
-            if label.confidence is not None:
-                self.confidence[i] = label.confidence
+    def _set(self, i: int, columns: MarkColumns) -> set[TextName]:
+        """Take over what is said of one feature; the texts that are others now."""
+        marks = columns.of(i)
+        label, numbers = marks.label, columns.numbers
+        confidence = None if label is None else label.confidence
+        numbers["confidence"][i] = np.nan if confidence is None else confidence
+        numbers["n_labels"][i], numbers["starred"][i] = marks.n_labels, marks.is_starred
+        said: dict[TextName, str | None] = {"skipped": marks.skipped}
+        if label is None:
+            said |= dict.fromkeys(_TEXTS[:4])
+        else:
+            said |= {"label": label.text, "notes": label.notes or None}
+            said |= {"category": label.category, "source": label.source.value}
+        touched = {name for name, text in said.items() if self._lists[name][i] != text}
+        for name in touched:
+            self._lists[name][i] = said[name]
+        return touched

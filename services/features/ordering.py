@@ -15,15 +15,12 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from services.errors import InvalidArgument
 from services.features.columns import BY_NAME
+from services.features.marks import TextColumn
 from services.features.requests import FeatureSelection
 from services.features.table import Table
-
-_SORTED_BY = 100  # characters of a text, without case
 
 
 @dataclass(frozen=True)
@@ -73,19 +70,16 @@ class Order:
         """Numbers that sort as the column does, of all features."""
         if not self._is_text:
             return self.table.numbers(self.query.sort)
-        ranks = pc.rank(self._texts, sort_keys="ascending", tiebreaker="dense")
-        found = ranks.to_numpy().astype(np.float64)
-        found[np.asarray(self._texts.is_null())] = np.nan
-        return found
+        return self._texts.ranks
 
-    @cached_property
-    def _texts(self) -> pa.Array:
-        found = getattr(self.table.marks, self.query.sort)
-        return pc.utf8_lower(pc.utf8_slice_codeunits(found, 0, _SORTED_BY))
+    @property
+    def _texts(self) -> TextColumn:
+        name = self.query.sort
+        return next(column for text, column in self.table.marks.texts.items() if text == name)
 
     def _value(self, feature: int) -> Any:
         if self._is_text:
-            return self._texts[feature].as_py()
+            return self._texts.sorted_by[feature].as_py()
         number = float(self._keys[feature])
         return None if np.isnan(number) else number
 

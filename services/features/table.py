@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from services.errors import NotFound, Unavailable
 from services.features.basis import Basis, require_feature
 from services.features.columns import BY_NAME
 from services.features.marks import MarkColumns
 from services.features.requests import FeatureSelection, SearchField
-from services.features.searching import matching
+from services.features.searching import Haystack, matching
 
 
 @dataclass(frozen=True)
@@ -29,9 +27,9 @@ class Table:
         """A column of numbers or flags [n_features] float64, NaN where nothing is known."""
         if column == "feature":
             return self.basis.features
-        if column in ("confidence", "n_labels", "starred"):
-            return np.asarray(getattr(self.marks, column), np.float64)
-        found = self.asked.get(column, self.basis.numbers.get(column))
+        found = self.marks.numbers.get(column)
+        if found is None:
+            found = self.asked.get(column, self.basis.numbers.get(column))
         return np.full(self.basis.n_features, np.nan) if found is None else found
 
     def known(self, column: str) -> np.ndarray:
@@ -75,17 +73,17 @@ class Table:
         return chosen
 
     def _by_marks(self, kept: np.ndarray, query: FeatureSelection) -> None:
-        marks = self.marks
+        texts = self.marks.texts
         if query.label != "any":
-            kept &= np.asarray(marks.label.is_valid()) == (query.label == "labelled")
+            kept &= texts["label"].there == (query.label == "labelled")
         if query.category is not None:
-            kept &= _equal(marks.category, query.category)
+            kept &= texts["category"].equal(query.category)
         if query.source is not None:
-            kept &= _equal(marks.source, query.source.value)
+            kept &= texts["source"].equal(query.source.value)
         if query.starred is not None:
-            kept &= marks.starred == query.starred
+            kept &= (self.marks.numbers["starred"] > 0) == query.starred
         if query.skipped is not None:
-            kept &= np.asarray(marks.skipped.is_valid()) == query.skipped
+            kept &= texts["skipped"].there == query.skipped
 
     def _by_lists(self, kept: np.ndarray, query: FeatureSelection) -> None:
         if query.ids is not None:
@@ -99,10 +97,10 @@ class Table:
             with np.errstate(invalid="ignore"):
                 kept &= ~np.isnan(fires) if least is None else fires >= least
 
-    def _texts(self, field: SearchField) -> pa.Array | None:
-        if field == "label":
-            return self.marks.lower_label
-        return self.marks.lower_notes if field == "notes" else self.basis.searched(field)
+    def _texts(self, field: SearchField) -> Haystack | None:
+        if field == "label" or field == "notes":
+            return self.marks.texts[field].haystack
+        return self.basis.haystack(field)
 
 
 def spread(n: int, features: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -116,7 +114,3 @@ def _among(ids: Sequence[int], n: int) -> np.ndarray:
     found = np.zeros(n, bool)
     found[np.fromiter(ids, np.int64)] = True
     return found
-
-
-def _equal(column: pa.Array, value: str) -> np.ndarray:
-    return np.asarray(pc.fill_null(pc.equal(column, value), False))
