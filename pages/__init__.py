@@ -22,8 +22,15 @@ from pages import (
     extraction_features,
     extractions,
     feature,
+    feature_code,
+    feature_decoder,
+    feature_document,
+    feature_evidence,
+    feature_examples,
     feature_labels,
+    feature_probes,
     feature_runs,
+    feature_tokens,
     features,
     features_bulk,
     features_rows,
@@ -72,7 +79,10 @@ _EXTRACTIONS = (
     extractions, extraction, extraction_actions, extraction_features, new_extraction, pick_saes,
 )  # fmt: skip
 _FEATURES = (features, features_rows, features_bulk, features_views)
-_FEATURE = (feature, feature_labels, feature_runs)  # the page of one, in sections
+_FEATURE = (  # the page of one, in sections
+    feature, feature_evidence, feature_examples, feature_document, feature_decoder, feature_tokens,
+    feature_code, feature_labels, feature_probes, feature_runs,
+)  # fmt: skip
 _LABELS = (
     author, label_form, labels, labels_queue, labels_queue_item, labels_history, labels_files,
 )  # fmt: skip

@@ -5,41 +5,128 @@ Every section loads by itself, so that what is known at once is seen at once.
 
 from __future__ import annotations
 
+from secrets import randbelow
 from typing import Any
 
-from dash import dcc, html
+import dash_mantine_components as dmc
+from dash import Input, Output, State, dcc, html, set_props
+from dash.exceptions import PreventUpdate
 
 from components.entries import listed
-from components.feature_links import features_href
+from components.feature_head import (
+    name_line,
+    neuronpedia_link,
+    no_store,
+    place_line,
+    step_links,
+    warnings_list,
+)
+from components.feature_links import compare_href, feature_href, features_href
 from components.feedback import empty_state, loading
+from components.icons import icon
+from components.ids import Shell
 from components.shell import page
-from pages import feature_labels, feature_runs
+from pages import clientside_feature as browser
+from pages import (
+    feature_code,
+    feature_decoder,
+    feature_document,
+    feature_evidence,
+    feature_examples,
+    feature_labels,
+    feature_probes,
+    feature_runs,
+    feature_tokens,
+)
 from pages.callbacks import CallbackSet
-from pages.feature_ids import FeatureIds
-from pages.feature_state import EvidenceState, Place
+from pages.context import services
+from pages.feature_ids import (
+    FeatureIds,
+    figure_of,
+    lines_of,
+    part,
+    show_group,
+    show_range,
+    view_field,
+)
+from pages.feature_place import view_at
+from pages.feature_state import PARTS, EvidenceState, Place
+from services.errors import NotFound
+from services.features.requests import FeatureTableQuery
+from services.types.features import FeatureView
 
 callbacks = CallbackSet()
 
 PATH = "/features/<sae>/<feature>"
+_KEPT = ("store", "width", "mode", "counted", "scale", "column")  # on the way to another feature
 
 
 def layout(sae: Any = None, feature: Any = None, **query: Any) -> html.Div:
     """The page of the feature that the path names."""
     place, state = Place.of_path(sae, feature, query), EvidenceState.parse(query)
-    named = place.named
-    if named is None:
+    if place.named is None and (sae, feature) != (None, None):
         return page("Feature", _nothing())
-    body = [
-        dcc.Store(id=FeatureIds.PLACE, data=place.as_data()),
-        dcc.Store(id=FeatureIds.VIEW, data=state.as_data()),
-        dcc.Store(id=FeatureIds.SINK),
+    # Dash asks once without an address, for the ids of what is here
+    name, number = place.named or ("", 0)
+    link = dcc.Link("All features", href=features_href(name, store_id=place.store))
+    return page(f"Feature {number}", _body(place, state), actions=[link])
+
+
+def _body(place: Place, state: EvidenceState) -> list[Any]:
+    data = {FeatureIds.PLACE: place.as_data(), FeatureIds.VIEW: state.as_data()}
+    return [
+        *(dcc.Store(id=id, data=value) for id, value in data.items()),
+        *(dcc.Store(id=part(name), data=state.part(name)) for name in PARTS),
+        *(dcc.Store(id=id) for id in (FeatureIds.SINK, FeatureIds.CHANGED)),
+        feature_document.dialog(),
         html.Div(id=FeatureIds.HEAD_ERROR),
-        html.Div(loading(), id=FeatureIds.HEAD),
-        feature_labels.section_for(),
+        html.Div(id=FeatureIds.STAR_ERROR),
+        html.Div(_head(), className="as-feature-head"),
+        html.Div(
+            [feature_evidence.section_for(state), feature_labels.section_for()],
+            className="as-two as-feature-two",
+        ),
+        feature_examples.section_for(state),
+        feature_evidence.intervals_section(),
+        feature_decoder.logits_section(),
+        feature_tokens.section_for(),
+        feature_decoder.related_sections(),
+        feature_tokens.breakdown_section(state),
+        feature_probes.section_for(),
         feature_runs.section_for(),
+        feature_code.section_for(),
     ]
-    link = dcc.Link("All features", href=features_href(named[0]))
-    return page(f"Feature {named[1]} of {named[0]}", body, actions=[link])
+
+
+def _head() -> list[Any]:
+    """The name and the steps; both fill in, the forms are there at once."""
+    other = dmc.NumberInput(
+        id=FeatureIds.OTHER, placeholder="Feature", min=0, allowDecimal=False, allowNegative=False,
+        hideControls=True, size="xs", w=92,
+        **{"aria-label": "Number of the feature to compare with"},
+    )  # fmt: skip
+    forms = [
+        dmc.Button("Random", id=FeatureIds.RANDOM, variant="default", size="xs"),
+        dmc.Group(
+            [other, dmc.Button("Compare", id=FeatureIds.COMPARE, variant="default", size="xs")],
+            gap=4, wrap="nowrap",
+        ),
+    ]  # fmt: skip
+    star = html.Button(
+        [icon("star", 16), "Star"], id=FeatureIds.STAR, type="button", className=_STAR,
+        **{"aria-pressed": "false"},
+    )  # fmt: skip
+    return [
+        html.Div([html.Div(id=FeatureIds.NAME), star], className="as-feature-title"),
+        html.Div(
+            [html.Div(id=_STEPS, className="as-inline"), *forms], className="as-feature-steps"
+        ),
+        html.Div(loading(1), id=FeatureIds.HEAD),
+    ]
+
+
+_STAR = "as-button as-button-quiet as-button-small as-star"
+_STEPS = f"{FeatureIds.HEAD}-steps"
 
 
 def title(sae: str = "", feature: str = "", **_query: Any) -> str:
@@ -52,3 +139,143 @@ def _nothing() -> Any:
     link = dcc.Link("All SAEs", href=listed("/saes"))
     text = "The address names an SAE and the number of one of its features."
     return empty_state("No such feature", text, link, icon_name="features")
+
+
+@callbacks.on(
+    Output(FeatureIds.HEAD, "children"),
+    Output(_STEPS, "children"),
+    Input(FeatureIds.PLACE, "data"),
+    State(FeatureIds.VIEW, "data"),
+    prevent_initial_call=False,
+    errors_in=FeatureIds.HEAD_ERROR,
+)
+def show_head(place: Any, state_data: Any) -> tuple[Any, Any]:
+    """Where the feature is from, what to beware of, and the features beside it."""
+    try:
+        view = view_at(place)
+    except NotFound:  # the error says what there is
+        set_props(FeatureIds.HEAD, {"children": None})
+        raise
+    if view is None:
+        return None, None
+    known = {**EvidenceState.parse(state_data).as_data(), "store": Place.parse(place).store}
+    kept = {name: known.get(name) for name in _KEPT}
+    parts = [
+        place_line(view),
+        warnings_list(view.warnings),
+        no_store(view.sae_id) if view.source is None else None,
+    ]
+    outside = neuronpedia_link(_outside(view))
+    return parts, [*step_links(view, **kept), outside]
+
+
+def _outside(view: FeatureView) -> str | None:
+    return services().registry.sae(view.sae_id).info.neuronpedia_url(view.feature_id)
+
+
+@callbacks.on(
+    Output(FeatureIds.NAME, "children"),
+    Output(FeatureIds.STAR, "aria-pressed"),
+    Input(FeatureIds.PLACE, "data"),
+    Input(FeatureIds.CHANGED, "data"),
+    prevent_initial_call=False,
+    errors_in=FeatureIds.STAR_ERROR,
+)
+def show_name(place: Any, _changed: Any) -> tuple[Any, str]:
+    """The chosen label, and whether it is starred."""
+    named = Place.parse(place).named
+    if named is None:
+        raise PreventUpdate
+    marks = services().labels.snapshot(named[0]).marks.get(named[1])
+    is_starred = marks is not None and marks.is_starred
+    return name_line(marks), "true" if is_starred else "false"
+
+
+@callbacks.on(
+    Output(FeatureIds.CHANGED, "data"),
+    Input(FeatureIds.STAR, "n_clicks"),
+    State(FeatureIds.STAR, "aria-pressed"),
+    State(FeatureIds.PLACE, "data"),
+    State(FeatureIds.CHANGED, "data"),
+    State(Shell.AUTHOR, "data"),
+    errors_in=FeatureIds.STAR_ERROR,
+)
+def star(clicks: Any, pressed: Any, place: Any, changed: Any, author: Any) -> int:
+    """Star the feature, or take the star away."""
+    named = Place.parse(place).named
+    if not clicks or named is None:
+        raise PreventUpdate
+    services().labels.star(*named, pressed != "true", author or None)
+    return int(changed or 0) + 1
+
+
+@callbacks.on(
+    Output(FeatureIds.SINK, "data"),
+    Input(FeatureIds.RANDOM, "n_clicks"),
+    State(FeatureIds.PLACE, "data"),
+)
+def go_anywhere(clicks: Any, place: Any) -> Any:
+    """To any feature that fires; to any at all where no text was read."""
+    at = Place.parse(place)
+    view = view_at(place)
+    if not clicks or view is None:
+        raise PreventUpdate
+    asked = {"sae_id": view.sae_id, "store_id": at.store, "limit": 1}
+    if view.source is not None:
+        asked["dead"] = False
+    table = services().features
+    total = table.page(FeatureTableQuery.parse(asked)).total
+    if not total:
+        raise PreventUpdate
+    (line,) = table.page(FeatureTableQuery.parse({**asked, "offset": randbelow(total)})).items
+    _go(feature_href(view.sae_id, line.feature_id, store=at.store))
+    return None
+
+
+@callbacks.on(
+    Output(FeatureIds.SINK, "data", allow_duplicate=True),
+    Input(FeatureIds.COMPARE, "n_clicks"),
+    Input(FeatureIds.OTHER, "n_submit"),
+    State(FeatureIds.OTHER, "value"),
+    State(FeatureIds.PLACE, "data"),
+)
+def go_compare(clicks: Any, entered: Any, other: Any, place: Any) -> Any:
+    """To this feature beside another one."""
+    named = Place.parse(place).named
+    if named is None or not (clicks or entered):
+        raise PreventUpdate
+    number = Place.parse({"feature": other}).feature
+    others = [] if number is None or number == named[1] else [(named[0], number)]
+    _go(compare_href(named, *others))
+    return None
+
+
+def _go(href: str) -> None:
+    set_props(Shell.LOCATION, {"href": href})
+
+
+callbacks.clientside(
+    browser.CHOOSE,
+    Output(FeatureIds.VIEW, "data"),
+    Input(view_field(), "value"),
+    Input(figure_of(), "clickData"),
+    Input(show_range(), "n_clicks"),
+    Input(show_group(), "n_clicks"),
+    Input(lines_of(), "opened"),
+    Input(FeatureIds.AGAIN, "n_clicks"),
+    Input(FeatureIds.RESET, "n_clicks"),
+    Input(FeatureIds.DOCUMENT, "opened"),
+    State(FeatureIds.VIEW, "data"),
+)
+callbacks.clientside(
+    browser.split(PARTS),
+    Output(part(), "data"),
+    Input(FeatureIds.VIEW, "data"),
+    State(part(), "data"),
+    State(part(), "id"),
+)
+callbacks.clientside(
+    browser.mirror(list(EvidenceState.model_fields)),
+    Output(FeatureIds.SINK, "data", allow_duplicate=True),
+    Input(FeatureIds.VIEW, "data"),
+)

@@ -10,29 +10,29 @@ from dash import ALL
 class FeatureIds:
     """The page of one feature."""
 
-    PLACE = "feature-place"  # {sae, feature, store}; None where the address names no feature
+    PLACE = "feature-place"  # {sae, feature, store}; absent where the address names no feature
+    CHANGED = "feature-changed"  # counts what was said of the feature: labels, stars
     VIEW = "feature-view"  # what the address carries: which examples, how they are shown
     SINK = "feature-sink"
     HEAD = "feature-head"
     HEAD_ERROR = "feature-head-error"
+    NAME = "feature-name"  # label and star
     STAR = "feature-star"
     STAR_ERROR = "feature-star-error"
-    CHANGED = "feature-changed"  # counts what was said of the feature: label, star
     RANDOM = "feature-random"
     OTHER = "feature-other"  # number of the feature to compare with
     COMPARE = "feature-compare"
-    NUMBERS = "feature-numbers"
-    NUMBERS_ERROR = "feature-numbers-error"
-    HISTOGRAM = "feature-histogram"
-    HISTOGRAM_BOX = "feature-histogram-box"
+    ACTIVATIONS = "feature-activations"
+    ACTIVATIONS_ERROR = "feature-activations-error"
     INTERVALS = "feature-intervals"
     INTERVALS_ERROR = "feature-intervals-error"
     EXAMPLES = "feature-examples"
     EXAMPLES_ERROR = "feature-examples-error"
     EXAMPLES_PLACE = "feature-examples-place"  # how many of how many are shown
-    MORE = "feature-examples-more"
     CURSOR = "feature-examples-cursor"
-    RESET = "feature-range-reset"
+    MORE = "feature-examples-more"
+    AGAIN = "feature-examples-again"  # others, of the random order
+    RESET = "feature-examples-all"  # of all values and documents
     DOCUMENT = "feature-document"  # the dialog with a whole document
     DOCUMENT_BODY = "feature-document-body"
     DOCUMENT_ERROR = "feature-document-error"
@@ -46,31 +46,41 @@ class FeatureIds:
     CODE_ERROR = "feature-code-error"
 
 
+def part(name: Any = ALL) -> dict[str, Any]:
+    """What of the view the section `name` shows: it changes when that does."""
+    return {"type": "feature-part", "name": name}
+
+
 def view_field(name: Any = ALL) -> dict[str, Any]:
     """The control whose value is the field `name` of the view."""
     return {"type": "feature-field", "name": name}
 
 
-def related(by: Any = ALL) -> dict[str, Any]:
-    """The list of features that are related in the way `by`."""
-    return {"type": "feature-related", "by": by}
+def figure_of(name: Any = ALL) -> dict[str, Any]:
+    """A figure in which ranges of activations can be chosen."""
+    return {"type": "feature-figure", "name": name}
 
 
-def related_error(by: Any = ALL) -> dict[str, Any]:
+def lines_of(name: Any = ALL) -> dict[str, Any]:
+    """Examples: "examples", or the number of their interval."""
+    return {"type": "feature-lines", "name": str(name) if isinstance(name, int) else name}
+
+
+def show_range(low: Any = ALL, high: Any = ALL, where: Any = ALL) -> dict[str, Any]:
+    """The button that shows the examples of a range; `where` it stands makes it one of its kind."""
+    return {"type": "feature-range", "low": low, "high": high, "where": where}
+
+
+def show_group(column: Any = ALL, value: Any = ALL) -> dict[str, Any]:
+    """The button for the examples of documents with this value (as JSON) of a metadata column."""
+    return {"type": "feature-group", "column": column, "value": value}
+
+
+def related(by: str) -> str:
+    """The features that are related in the way `by`."""
+    return f"feature-related-{by}"
+
+
+def related_error(by: str) -> str:
     """Where an error of that list is shown."""
-    return {"type": "feature-related-error", "by": by}
-
-
-def interval_lines(number: Any = ALL) -> dict[str, Any]:
-    """The examples of an interval."""
-    return {"type": "feature-interval-lines", "number": number}
-
-
-def show_range(low: Any = ALL, high: Any = ALL) -> dict[str, Any]:
-    """The button that shows the examples of a range of activations."""
-    return {"type": "feature-range", "low": low, "high": high}
-
-
-def show_group(value: Any = ALL) -> dict[str, Any]:
-    """The button that shows the examples of the documents with a value of metadata, as JSON."""
-    return {"type": "feature-group", "value": value}
+    return f"feature-related-{by}-error"

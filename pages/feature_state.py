@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import Any, Literal, Self
 from urllib.parse import unquote
 
@@ -42,14 +44,39 @@ class Place(UrlState):
 class EvidenceState(UrlState):
     """Which of the evidence is shown, and how; every field is None where nothing is chosen."""
 
-    zeros: bool | None = None  # also the tokens at which it is silent, in the histogram
-    log: bool | None = None
+    counted: Literal["all"] | None = None  # also tokens at which it is silent, in the histogram
+    scale: Literal["log"] | None = None
     low: float | None = Field(None, allow_inf_nan=False)
     high: float | None = Field(None, allow_inf_nan=False)
     order: Order | None = None
     seed: int | None = Field(None, ge=0, lt=2**31)
     width: int | None = Field(None, ge=0, le=100)  # tokens on each side
-    wrap: bool | None = None  # examples as running text instead of aligned lines
+    mode: Literal["text"] | None = None  # running text instead of aligned lines
     at: TokenPosition | None = None  # whose document is open
-    column: str | None = Field(None, min_length=1, max_length=200)
-    value: str | None = Field(None, max_length=2000)  # JSON: documents with this value of `column`
+    column: str | None = Field(None, min_length=1, max_length=200)  # of metadata, broken down
+    meta: str | None = Field(None, min_length=1, max_length=200)  # documents with this column
+    value: str | None = Field(None, max_length=2000)  # of this value, as JSON
+
+    def part(self, name: str) -> dict[str, Any]:
+        """The fields that a section depends on."""
+        return {k: v for k, v in self.as_data().items() if k in PARTS[name]}
+
+    @property
+    def where(self) -> str | None:
+        """The documents that are chosen, as a query takes them; None: all, or it makes no sense."""
+        if self.meta is None or self.value is None:
+            return None
+        try:
+            return json.dumps({self.meta: json.loads(self.value)})
+        except (ValueError, RecursionError):
+            return None
+
+
+PARTS: Mapping[str, tuple[str, ...]] = {
+    "activations": ("counted", "scale", "low", "high"),
+    "examples": ("low", "high", "order", "seed", "width", "mode", "meta", "value"),
+    "intervals": ("width", "mode"),
+    "document": ("at",),
+    "breakdown": ("column",),
+}
+"""The fields of the view that each section shows."""
