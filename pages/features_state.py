@@ -39,7 +39,7 @@ class TableState(UrlState):
     fires_on: str | None = Field(None, min_length=1, max_length=5000)
     min_fires: float | None = Field(None, allow_inf_nan=False)
     neighbour_of: FeatureId | None = None
-    ids: str | None = Field(None, min_length=1, max_length=20_000)
+    ids: str | None = Field(None, min_length=1, max_length=100_000)
     range: str | None = Field(None, min_length=1, max_length=1000)
     sort: str | None = Field(None, pattern="^[a-z_0-9]{1,40}$")
     down: bool | None = None  # largest first
