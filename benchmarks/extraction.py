@@ -66,8 +66,8 @@ def measure(quick: bool) -> list[Result]:
 
 def _measure(container: Container, shape: _Shape) -> Result:
     first = _extract(container, shape)  # also warms up, and says what the batches are
-    lm = container._residents.model(first.model_id)
-    sae = container._residents.sae(first.sae_id)
+    lm = container.base.residents.model(first.model_id)
+    sae = container.base.residents.sae(first.sae_id)
     batches = _batches(container, first, lm)
     views: list[ExtractionView] = []
     sides: dict[str, Callable[[], float]] = {

@@ -38,8 +38,8 @@ def _measure(container: Container, repetitions: int) -> Result:
     from services.sae.preflight import preflight
 
     entry = SaeCatalogue([_artefacts()]).get(_SAE)
-    lm = container._residents.model(entry.info.model_id)
-    sae = container._residents.sae(_SAE)
+    lm = container.base.residents.model(entry.info.model_id)
+    sae = container.base.residents.sae(_SAE)
     reports: list[Any] = []
     sides = {
         "preflight": lambda: _seconds(lambda: reports.append(preflight(lm, sae, entry))),

@@ -83,7 +83,7 @@ def _measure_case(container: Container, case: Case, default: int) -> Result:
 
     ours = _Ours(container, case)
     view = ours.choose()  # loads the model, and warms everything up
-    lm = container._residents.model(view.summary.model_id)  # the very object that ours uses
+    lm = container.base.residents.model(view.summary.model_id)  # the very object that ours uses
     generate = _Generate(lm, view, case)
     counts = sorted({1, default, reading_threads(0)})
     anchors = {_threads(n): (lambda n=n: generate.seconds(n)) for n in counts}

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from datetime import timedelta
-from functools import partial
-from pathlib import Path
 
 from services.comparison.service import Comparisons
 from services.comparison.service import Parts as ComparisonParts
@@ -15,11 +13,10 @@ from services.corpus.requests import PackingQuery
 from services.corpus.service import Corpora
 from services.corpus.store import CorpusStore
 from services.corpus.tokenised import preview
-from services.database import open_database
 from services.decoder.service import Decoders
 from services.decoder.vectors import Vectors
 from services.demo import ARTEFACTS
-from services.errors import ActiscopeError, NotFound, Unavailable
+from services.errors import ActiscopeError, NotFound
 from services.evidence.service import Evidence
 from services.evidence.sources import Sources
 from services.extraction.kind import EXTRACT
@@ -30,7 +27,7 @@ from services.features.bases import Bases
 from services.features.service import FeatureTables
 from services.features.texts import FeatureTexts
 from services.features.views import SavedViews
-from services.health import check_health, look_at_database
+from services.foundations import Foundations, default_model
 from services.jobs.kinds import Kinds
 from services.jobs.runner import Runner
 from services.jobs.service import Jobs
@@ -38,8 +35,6 @@ from services.jobs.table_queue import TableQueue
 from services.labels.service import Labels
 from services.labels.statistics import Statistics
 from services.labels.store import LabelStore
-from services.lm.catalogue import ModelCatalogue
-from services.lm.resident import Residents
 from services.lm.tokenizers import Tokenizers
 from services.maps.files import MapFiles
 from services.maps.kept import KeptSets
@@ -49,25 +44,17 @@ from services.maps.service import Parts as MapParts
 from services.probes.reading import TextReader
 from services.probes.service import Probes
 from services.probes.store import ProbeStore
-from services.registry.index import Index
 from services.registry.parts import Parts
 from services.registry.service import Registry
-from services.registry.store import RegistryStore
 from services.registry.tasks import Tasks
-from services.runs.catalogue import Catalogue
 from services.runs.dispatch import Dispatcher
-from services.runs.execution import Engine
 from services.runs.service import RunService
 from services.runs.store import RunStore
-from services.runs.worker import EngineWorker
-from services.sae.catalogue import SaeCatalogue
 from services.settings import Settings
 from services.stores.service import Stores
 from services.types import Health, ModelInfo, PackingPreview
 
 log = logging.getLogger(__name__)
-
-DEMO_MODEL = "actiscope-demo"
 
 
 class Container:
@@ -82,89 +69,71 @@ class Container:
 
     def __init__(self, settings: Settings, *, any_folder: bool = False) -> None:
         self.settings = settings
-        _make_folder(settings.home)
-        models, saes = _folders(settings)
-        self._residents = _residents(settings, models, saes)
-        self._database = open_database(settings.effective_database_url)
-        self._store = RunStore(self._database)
-        kept = RegistryStore(self._database)
-        index = Index(kept, models, saes)
-        self._catalogue = Catalogue(models, saes, _default_model(settings), index)
+        self.base = base = Foundations.lay(settings)
+        run_rows = RunStore(base.database)
+        self._dispatcher = Dispatcher(run_rows, base.engine, base.worker)
         self._tokenizers = Tokenizers()
-        self._worker = EngineWorker(settings.queue_limit)
-        self._engine = Engine(self._catalogue, self._residents)
-        self._dispatcher = Dispatcher(self._store, self._engine, self._worker)
-        self.runs = RunService(
-            settings,
-            self._store,
-            self._catalogue,
-            self._dispatcher,
-            lambda sae_id, ids: self.labels.texts(sae_id, list(ids)),
-        )
-        self.probes = Probes(
-            settings,
-            ProbeStore(self._database),
-            index,
-            self._catalogue,
-            TextReader(self._catalogue, self._residents),
-            self._worker,
-        )
-        self.decoders = Decoders(settings.home, models, saes)
+        self.runs = RunService(settings, run_rows, base.catalogue, self._dispatcher, self._texts)
         self.job_kinds = Kinds()
-        self.jobs = _jobs(settings, TableQueue(self._database), self.job_kinds, self._worker)
+        self.jobs = _jobs(base, self.job_kinds)
+        self.decoders = Decoders(settings.home, base.models, base.saes)
         self.stores = Stores(settings.effective_stores_url)
         self.feature_texts = FeatureTexts(settings.home)
-        kept_corpora = CorpusStore(self._database)
-        self.corpora = Corpora(settings, kept_corpora, self.jobs, any_folder=any_folder)
-        self.registry = Registry(
-            Parts(
-                settings,
-                models,
-                saes,
-                kept,
-                index,
-                self._residents,
-                Tasks(self._worker),
-                default_model=_default_model(settings),
-                demo=ARTEFACTS,
-                any_folder=any_folder,
-            )
-        )
-        self.extractions = Extractions(
+        self.registry = _registry(base, any_folder)
+        corpus_rows = CorpusStore(base.database)
+        self.corpora = Corpora(settings, corpus_rows, self.jobs, any_folder=any_folder)
+        self.extractions = self._extractions()
+        self._understand()
+        for kind in (self.corpora.kind, self.extractions.kind, self.maps.kind):
+            self.job_kinds.add(kind)
+
+    def _extractions(self) -> Extractions:
+        base = self.base
+        return Extractions(
             ExtractionParts(
-                rows=ExtractionStore(self._database),
+                rows=ExtractionStore(base.database),
                 jobs=self.jobs,
-                catalogue=self._catalogue,
-                index=index,
+                catalogue=base.catalogue,
+                index=base.index,
                 corpora=self.corpora,
                 stores=self.stores,
-                residents=self._residents,
-                worker=self._worker,
+                residents=base.residents,
+                worker=base.worker,
                 decoders=self.decoders,
                 texts=self.feature_texts,
-                report=lambda sae_id: index.known().reports.get(sae_id),
+                report=lambda sae_id: base.index.known().reports.get(sae_id),
             )
         )
-        self.views = SavedViews(self._database, index, settings.author)
-        self.labels = Labels(
-            LabelStore(self._database, index.known),
-            settings.author,
-            Statistics(self.extractions, self.stores, self._families),
+
+    def _understand(self) -> None:
+        """What stands on labels, stores and decoders together."""
+        base, author = self.base, self.settings.author
+        reader = TextReader(base.catalogue, base.residents)
+        probe_rows = ProbeStore(base.database)
+        self.probes = Probes(
+            self.settings, probe_rows, base.index, base.catalogue, reader, base.worker
         )
+        self.views = SavedViews(base.database, base.index, author)
+        statistics = Statistics(self.extractions, self.stores, self._families)
+        self.labels = Labels(LabelStore(base.database, base.index.known), author, statistics)
         self.features = FeatureTables(
-            self._catalogue,
+            base.catalogue,
             self.extractions,
             self.stores,
             Bases(self.decoders, self.feature_texts),
             self.probes,
             self.labels.snapshot,
         )
-        sources = Sources(self.stores, self.extractions, self._catalogue)
+        sources = Sources(self.stores, self.extractions, base.catalogue)
         self.evidence = Evidence(
             sources, self.stores, self.decoders, self.features.lines, self.feature_texts.tokens
         )
-        vectors = Vectors(saes)
-        self.comparisons = Comparisons(
+        vectors = Vectors(base.saes)
+        self.comparisons = self._comparisons(sources, vectors)
+        self.maps = self._maps(vectors)
+
+    def _comparisons(self, sources: Sources, vectors: Vectors) -> Comparisons:
+        return Comparisons(
             ComparisonParts(
                 stores=self.stores,
                 extractions=self.extractions,
@@ -172,35 +141,26 @@ class Container:
                 decoders=self.decoders,
                 vectors=vectors,
                 view=self.evidence.view,
-                texts=lambda sae_id, ids: self.labels.texts(sae_id, list(ids)),
+                texts=self._texts,
             )
         )
-        self.maps = Maps(
+
+    def _maps(self, vectors: Vectors) -> Maps:
+        base = self.base
+        return Maps(
             MapParts(
                 vectors=vectors,
                 decoders=self.decoders,
                 features=self.features,
                 jobs=self.jobs,
-                files=MapFiles(settings.home),
-                kept=KeptSets(self._database, index, settings.author),
+                files=MapFiles(self.settings.home),
+                kept=KeptSets(base.database, base.index, self.settings.author),
             )
         )
-        for kind in (self.corpora.kind, self.extractions.kind, self.maps.kind):
-            self.job_kinds.add(kind)
-        self.health = partial(
-            check_health,
-            settings.home,
-            self._database.check,
-            self._catalogue,
-            self._residents,
-            self._worker,
-            _hub(settings),
-        )
 
-    @property
-    def models(self) -> tuple[ModelInfo, ...]:
-        """The models that a run may name, each with its SAEs, the default one first."""
-        return self._catalogue.models()
+    def _texts(self, sae_id: str, ids: Iterable[int]) -> Mapping[int, str]:
+        """The chosen labels of these features."""
+        return self.labels.texts(sae_id, list(ids))
 
     def _families(self, sae_id: str) -> Sequence[Sequence[int]]:
         """Features of each family; none where the decoder was not looked at yet."""
@@ -210,6 +170,15 @@ class Container:
             return ()
         return [family.features for family in found.families]
 
+    @property
+    def models(self) -> tuple[ModelInfo, ...]:
+        """The models that a run may name, each with its SAEs, the default one first."""
+        return self.base.catalogue.models()
+
+    def health(self) -> Health:
+        """What works, what does not, and what to do about it."""
+        return self.base.health()
+
     def packing_preview(self, corpus_id: str, query: PackingQuery) -> PackingPreview:
         """The first windows of a corpus as a model would read them, and how many tokens it has.
 
@@ -218,8 +187,8 @@ class Container:
             InvalidArgument: the options contradict each other or the model.
         """
         corpus = self.corpora.open(corpus_id)
-        model_id, _ = self._catalogue.resolve(query.model_id, (), None, None)
-        entry = self._catalogue.model_entry(model_id)
+        model_id, _ = self.base.catalogue.resolve(query.model_id, (), None, None)
+        entry = self.base.catalogue.model_entry(model_id)
         return preview(corpus, self._tokenizers.get(entry), entry.info, query)
 
     def preload(self) -> None:
@@ -228,9 +197,10 @@ class Container:
 
         Never raises what a run would: it is logged, and the first run says it.
         """
+        base = self.base
         try:
-            model_id, sae_ids = self._catalogue.resolve(None, None, None, None)
-            loading = self._worker.submit(lambda: self._engine.load(model_id, sae_ids))
+            model_id, sae_ids = base.catalogue.resolve(None, None, None, None)
+            loading = base.worker.submit(lambda: base.engine.load(model_id, sae_ids))
         except ActiscopeError as error:
             _log_failure(error)
             return
@@ -249,60 +219,35 @@ class Container:
         self.jobs.close()  # first: what it works with goes away below
         self.registry.close()
         self._dispatcher.close()
-        self._database.close()
+        self.base.database.close()
 
 
-def inspect(settings: Settings) -> Health:
-    """What a server with these settings would find; nothing is made, upgraded or loaded.
-
-    A device that is named is tried, which takes the time to import torch.
-    """
-    models, saes = _folders(settings)
-    catalogue = Catalogue(models, saes, _default_model(settings))
-    residents = _residents(settings, models, saes)
-    if settings.device not in ("auto", "cpu"):
-        residents.try_device()
-    database = partial(look_at_database, settings.effective_database_url)
-    return check_health(settings.home, database, catalogue, residents, hub=_hub(settings))
-
-
-def _folders(settings: Settings) -> tuple[ModelCatalogue, SaeCatalogue]:
-    roots = (ARTEFACTS, settings.home)
-    return ModelCatalogue(roots), SaeCatalogue(roots)
+def _registry(base: Foundations, any_folder: bool) -> Registry:
+    return Registry(
+        Parts(
+            base.settings,
+            base.models,
+            base.saes,
+            base.registry_rows,
+            base.index,
+            base.residents,
+            Tasks(base.worker),
+            default_model=default_model(base.settings),
+            demo=ARTEFACTS,
+            any_folder=any_folder,
+        )
+    )
 
 
-def _residents(settings: Settings, models: ModelCatalogue, saes: SaeCatalogue) -> Residents:
-    budget = int(settings.memory_budget_gb * 1e9)
-    return Residents(models, saes, settings.device, settings.dtype, settings.threads, budget)
-
-
-def _jobs(settings: Settings, queue: TableQueue, kinds: Kinds, worker: EngineWorker) -> Jobs:
+def _jobs(base: Foundations, kinds: Kinds) -> Jobs:
     """Two runners: what needs the engine for hours holds up nothing else."""
-    way = worker.let_through
-    kept_for = timedelta(days=settings.job_retention_days)
+    queue, way = TableQueue(base.database), base.worker.let_through
+    kept_for = timedelta(days=base.settings.job_retention_days)
     extracting = Runner(queue, kinds, give_way=way, takes=lambda kind: kind == EXTRACT)
     others = Runner(
         queue, kinds, give_way=way, takes=lambda kind: kind != EXTRACT, kept_for=kept_for
     )
     return Jobs(queue, kinds, extracting, others)
-
-
-def _default_model(settings: Settings) -> str:
-    return settings.default_model or DEMO_MODEL
-
-
-def _hub(settings: Settings) -> tuple[str, bool]:
-    return settings.hub_endpoint, settings.offline
-
-
-def _make_folder(home: Path) -> None:
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise Unavailable(
-            f"the data folder {home} cannot be made ({error.strerror}): change it, or "
-            "ACTISCOPE_HOME"
-        ) from None
 
 
 def _log_failure(error: BaseException) -> None:

@@ -24,8 +24,8 @@ def main() -> None:
     container = Container(Settings(home=home, database_url="", preload=False))
     try:
         for sae_id in (request := _request(asked)).sae_ids:
-            container._residents.sae(sae_id)
-        container._residents.model(asked["model_id"])
+            container.base.residents.sae(sae_id)
+        container.base.residents.model(asked["model_id"])
         began = time.perf_counter(), time.process_time()
         (view,) = container.extractions.start(request)
         container.jobs.work_on(view.job_id)

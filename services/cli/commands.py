@@ -40,7 +40,7 @@ def doctor(context: click.Context, as_json: bool) -> None:
 
     It only looks: nothing is made, upgraded or loaded.
     """
-    from services.container import inspect
+    from services.foundations import inspect
     from services.health import check_document
 
     settings = read_settings()

@@ -29,12 +29,12 @@ def main(home: str, url: str, lease_s: float) -> None:
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     settings = Settings(home=Path(home), database_url=url, preload=False, threads=1)
     container = Container(settings)
-    container._residents.try_device()  # imports what takes long before the test counts seconds
+    container.base.residents.try_device()  # imports what takes long before the test counts seconds
     from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2LMHeadModel  # noqa: F401
 
     if _FILE_BYTES:
         resource.setrlimit(resource.RLIMIT_FSIZE, (_FILE_BYTES, _FILE_BYTES))
-    queue = TableQueue(container._database)
+    queue = TableQueue(container.base.database)
     runner = Runner(queue, container.job_kinds, lease_s=lease_s, poll_s=0.05)
     runner.start()
     print("ready", flush=True)

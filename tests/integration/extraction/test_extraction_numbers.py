@@ -165,7 +165,7 @@ def test_every_activation_is_that_of_its_window(
     options = {"packing": packing, "skip": skip, "batch_tokens": batch_tokens}
     run(container, tmp_path, params_of(corpus, DEMO, DEMO_SAES, precision="float32", **options))
     ids, features = reference(() if bos == "never" else (BOS,))
-    special = container._residents.model(DEMO).special_ids
+    special = container.base.residents.model(DEMO).special_ids
     skipped = (special - {BOS} if "special" in skip else set()) | ({BOS} & {"bos" in skip})
     counted = ~np.isin(ids, sorted(skipped))
     for sae_id, wanted in features.items():

@@ -168,7 +168,7 @@ def test_the_decoder_says_what_was_planted(container, feature):
     """A direction along a letter's axis raises that letter's logit most; the two on X write the
     same, and ON_V the opposite."""
     found = container.decoders.get(planted.SAE).feature(feature)
-    tokenizer = container._residents.model(planted.MODEL).tokenizer
+    tokenizer = container.base.residents.model(planted.MODEL).tokenizer
     near = {n.feature_id: n.cosine for n in found.neighbours}
     assert len(near) == planted.D_SAE - 1
     expected = {

@@ -23,7 +23,7 @@ API = "/api/v1/jobs"
 @pytest.fixture
 def client(container: Container) -> Iterator[FlaskClient]:
     container.job_kinds.add(COUNT)
-    make_chunks_table(container._database._engine)
+    make_chunks_table(container.base.database._engine)
     server = make_server(container.settings)
     install(server, container, list)
     with server.test_client() as made:

@@ -115,7 +115,7 @@ def test_a_preflight_of_other_weights_is_stale_and_no_verdict(one_shop: Shop) ->
         assert_outdated(shop)
         path.write_text(content)  # as it was measured
         assert not shop.registry.sae("tiny-sae").is_stale
-        assert shop.container._catalogue.sae("tiny-sae").verdict is not None
+        assert shop.container.base.catalogue.sae("tiny-sae").verdict is not None
     changed = load_file(folder / tiny.WEIGHTS)
     save_file({name: array * 2 for name, array in changed.items()}, folder / tiny.WEIGHTS)
     assert_outdated(shop)
@@ -127,7 +127,7 @@ def test_a_preflight_of_other_weights_is_stale_and_no_verdict(one_shop: Shop) ->
 def assert_outdated(shop: Shop) -> None:
     card = shop.registry.sae("tiny-sae")
     assert card.is_stale and card.preflight is not None and card.info.verdict is None
-    assert shop.container._catalogue.sae("tiny-sae").verdict is None
+    assert shop.container.base.catalogue.sae("tiny-sae").verdict is None
     (offered,) = {m.model_id: m.saes for m in shop.container.models}["tiny"]
     assert offered.verdict is None
 
@@ -412,7 +412,7 @@ def test_too_many_tasks_are_busy(one_shop: Shop) -> None:
     one_shop.add_model(tiny.save_model(one_shop.folder, "tiny"))
     one_shop.add_saes(source)
     released = threading.Event()
-    one_shop.container._worker.submit(released.wait)
+    one_shop.container.base.worker.submit(released.wait)
     try:
         with pytest.raises(Busy):
             for i in range(100):

@@ -156,7 +156,7 @@ def test_what_was_deleted_and_removed_by_hand_can_be_forgotten(stocked: Shop) ->
 def test_a_model_is_estimated_in_the_dtype_that_its_device_has(one_shop: Shop) -> None:
     import torch
 
-    registry, residents = one_shop.registry, one_shop.container._residents
+    registry, residents = one_shop.registry, one_shop.container.base.residents
     (info,) = [card.info for card in registry.models()]
     assert registry.models()[0].memory_bytes == model_bytes(info, "float32")
     residents._place = (torch.device("cpu"), torch.bfloat16)  # as `auto` is on CUDA

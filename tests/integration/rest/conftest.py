@@ -42,7 +42,7 @@ class Api:
     def engine_held(self) -> Iterator[None]:
         """The engine works on something else for the time of the block: runs wait."""
         released = threading.Event()
-        state_of(self.client.application).container._worker.submit(released.wait)
+        state_of(self.client.application).container.base.worker.submit(released.wait)
         try:
             yield
         finally:

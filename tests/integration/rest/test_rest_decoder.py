@@ -17,7 +17,7 @@ SAE = "demo-l1-res"
 @pytest.fixture
 def table(container):
     """The demo's table, made as an extraction makes it."""
-    residents = container._residents
+    residents = container.base.residents
     return container.decoders.make(residents.model("actiscope-demo"), residents.sae(SAE))
 
 

@@ -103,10 +103,10 @@ def test_a_model_that_cannot_be_loaded_ahead_costs_no_answer(
 def test_a_full_queue_costs_no_answer(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     container = Container(Settings(home=tmp_path, queue_limit=1, _env_file=None))
     begun, released = threading.Event(), threading.Event()
-    container._worker.submit(lambda: (begun.set(), released.wait()))
+    container.base.worker.submit(lambda: (begun.set(), released.wait()))
     try:
         begun.wait(10)
-        container._worker.submit(lambda: None)
+        container.base.worker.submit(lambda: None)
         assert _server(container).test_client().post(CONTENT).status_code == 200
     finally:
         released.set()
