@@ -11,6 +11,7 @@ from pages import (
     add_places,
     add_sae,
     author,
+    compare_features,
     corpora,
     corpus,
     corpus_actions,
@@ -78,7 +79,7 @@ _CORPORA = (corpora, corpus, corpus_documents, corpus_tokens, corpus_actions, ad
 _EXTRACTIONS = (
     extractions, extraction, extraction_actions, extraction_features, new_extraction, pick_saes,
 )  # fmt: skip
-_FEATURES = (features, features_rows, features_bulk, features_views)
+_FEATURES = (features, features_rows, features_bulk, features_views, compare_features)
 _FEATURE = (  # the page of one, in sections
     feature, feature_evidence, feature_examples, feature_document, feature_decoder, feature_tokens,
     feature_code, feature_labels, feature_probes, feature_runs,
@@ -110,6 +111,7 @@ def install(app: Dash) -> None:
     _page("new_extraction", new_extraction.layout, "New extraction", path=new_extraction.PATH)
     _page("features", features.layout, "Features", path=features.PATH)
     _page("feature", feature.layout, feature.title, path_template=feature.PATH)
+    _page("compare", compare_features.layout, "Compare features", path=compare_features.PATH)
     _page("labels", labels.layout, "Labels", path=labels.PATH)
     _page("jobs", jobs.layout, "Jobs", path=jobs.PATH)
     _page("job", job.layout, "Job", path=job.PATH)

@@ -63,6 +63,10 @@ class Maps:
         self._lock = threading.Lock()
         self._known: OrderedDict[Hashable, Any] = OrderedDict()
 
+    def n_features(self, sae_id: str) -> int:
+        """How many features the SAE has."""
+        return self._parts.vectors.size(sae_id)
+
     def map(self, query: MapQuery) -> FeatureMap | None:
         """The map: principal components are computed at once; None for a UMAP that no job has
         made yet.
