@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from services.decoder.table import DecoderTable
 from services.errors import NotFound
 from services.features.columns import OF_STORE
-from services.features.searching import Haystack
+from services.features.searching import lowered
 from services.features.texts import TextTable
 from services.stores.reading import Reading
 from services.types.features import EvidenceSource
@@ -35,19 +35,19 @@ class Basis:
     texts: TextTable | None
     promoted: pa.Array | None = None  # lists of tokens
     neighbours: tuple[pa.Array, pa.Array] | None = None  # lists of features and cosines
-    _haystacks: dict[str, Haystack] = field(default_factory=dict)
+    _lowered: dict[str, pa.Array] = field(default_factory=dict)
 
     @cached_property
     def features(self) -> np.ndarray:
         """Their numbers, as the column to sort by."""
         return np.arange(self.n_features, dtype=np.float64)
 
-    def haystack(self, column: str) -> Haystack | None:
-        """Top tokens, examples or promoted tokens, made when first asked for."""
-        if column not in self._haystacks and (lists := self._lists(column)) is not None:
+    def searched(self, column: str) -> pa.Array | None:
+        """Top tokens, examples or promoted tokens, without case; made when first asked for."""
+        if column not in self._lowered and (lists := self._lists(column)) is not None:
             joined = pc.binary_join(lists.cast(pa.list_(pa.string())), _BETWEEN)
-            self._haystacks[column] = Haystack(joined)
-        return self._haystacks.get(column)
+            self._lowered[column] = lowered(joined)
+        return self._lowered.get(column)
 
     def _lists(self, column: str) -> pa.Array | None:
         if column == "promoted" or self.texts is None:

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from services.features.searching import Haystack
+from services.features.searching import lowered
 from services.types.labels import FeatureMarks
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ class TextColumn:
         self.texts = pa.array(texts, pa.large_string())
 
     @cached_property
-    def haystack(self) -> Haystack:
+    def lowered(self) -> pa.Array:
         """To be searched."""
-        return Haystack(self.texts)
+        return lowered(self.texts)
 
     @cached_property
     def sorted_by(self) -> pa.Array:

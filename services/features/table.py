@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import pyarrow as pa
 
 from services.errors import NotFound, Unavailable
 from services.features.basis import Basis, require_feature
 from services.features.columns import BY_NAME
 from services.features.marks import MarkColumns
 from services.features.requests import FeatureSelection, SearchField
-from services.features.searching import Haystack, matching
+from services.features.searching import matching
 
 
 @dataclass(frozen=True)
@@ -97,10 +98,10 @@ class Table:
             with np.errstate(invalid="ignore"):
                 kept &= ~np.isnan(fires) if least is None else fires >= least
 
-    def _texts(self, field: SearchField) -> Haystack | None:
+    def _texts(self, field: SearchField) -> pa.Array | None:
         if field == "label" or field == "notes":
-            return self.marks.texts[field].haystack
-        return self.basis.haystack(field)
+            return self.marks.texts[field].lowered
+        return self.basis.searched(field)
 
 
 def spread(n: int, features: np.ndarray, values: np.ndarray) -> np.ndarray:
