@@ -90,8 +90,8 @@ def _shared(found: FeatureComparison) -> Any:
 
 
 def _links(query: CompareQuery) -> list[Any]:
-    asked = [("f", name) for name in query.f] + [("store", store) for store in query.store]
-    address = f"/api/v1/features/compare?{urlencode(asked, quote_via=quote)}"
+    asked = {"f": ",".join(query.f)} | ({"store": ",".join(query.store)} if query.store else {})
+    address = f"/api/v1/features/compare?{urlencode(asked, quote_via=quote, safe=',:/')}"
     return [
         html.A(
             [icon("download", 16), label], href=f"{address}{more}", download=name,

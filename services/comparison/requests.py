@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, NamedTuple
+import re
+from typing import Annotated, Any, NamedTuple
 
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import BeforeValidator, Field, StringConstraints, field_validator
 
 from services.runs.queries import Parameters
 from services.stores.requests import StoreId, Width
@@ -34,13 +35,28 @@ class FeatureName(NamedTuple):
         return f"{self.sae_id}:{self.feature_id}"
 
 
+def _listed(value: Any) -> Any:
+    """`a:1,b:2`, as an address of REST has it, as single values; a comma may be part of an id."""
+    given = [value] if isinstance(value, str) else value
+    if not isinstance(given, list | tuple):
+        return value
+    return [piece for text in given for piece in re.split(r"(?<=\d),", str(text))]
+
+
+def _stores(value: Any) -> Any:
+    given = [value] if isinstance(value, str) else value
+    if not isinstance(given, list | tuple):
+        return value
+    return [piece for text in given for piece in str(text).split(",") if piece]
+
+
 class CompareQuery(Parameters):
     """Two to six features side by side."""
 
-    f: tuple[FeatureText, ...] = Field(
-        min_length=LEAST, max_length=MOST, description="features as SAE:NUMBER, one parameter each"
+    f: Annotated[tuple[FeatureText, ...], BeforeValidator(_listed)] = Field(
+        min_length=LEAST, max_length=MOST, description="features: SAE:NUMBER,SAE:NUMBER"
     )
-    store: tuple[StoreId, ...] = Field(
+    store: Annotated[tuple[StoreId, ...], BeforeValidator(_stores)] = Field(
         (), max_length=MOST, description="stores to read, at most one of each SAE; default: the "
         "newest ones, of the same corpus where there are such",
     )  # fmt: skip
