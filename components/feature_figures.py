@@ -98,10 +98,12 @@ def weights_figure(weights: Sequence[TokenWeight], label: str, scheme: Scheme) -
         x=[w.weight for w in weights],
         y=names,
         orientation="h",
+        opacity=0.6,
         customdata=[_weight_words(w) for w in weights],
         hovertemplate="%{customdata}<extra></extra>",
     )
-    figure = go.Figure(bars)
+    # the first colour is that of activation: an empty trace takes it
+    figure = go.Figure([go.Bar(x=[], y=[]), bars])
     ticks = {"tickmode": "array", "tickvals": names,
              "ticktext": [escape(_short(visible(w.token_str))) for w in weights]}  # fmt: skip
     figure.update_layout(

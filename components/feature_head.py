@@ -8,15 +8,14 @@ from typing import Any
 import dash_mantine_components as dmc
 from dash import dcc, html
 
-from components.amounts import UNKNOWN, count_text, number_text, share_text
+from components.amounts import count_text, number_text, share_text
 from components.corpora import corpus_href
 from components.entries import listed, model_href, outward, sae_href
 from components.feature_links import feature_href
 from components.icons import icon
+from components.token_text import readable
 from services.types.features import ActivationRegion, Bounds, FeatureView, FeatureWarning
 from services.types.labels import FeatureMarks
-
-_BAD = ("dead", "dense")  # warnings that say what the feature is, not how much is known of it
 
 
 def name_line(marks: FeatureMarks | None) -> html.Div:
@@ -27,9 +26,9 @@ def name_line(marks: FeatureMarks | None) -> html.Div:
             html.Span("No label yet", className="as-muted"), className="as-feature-name"
         )
     said = [label.source.value, label.source_name, label.category]
-    more = " · ".join(str(part) for part in said if part)
+    more = readable(" · ".join(str(part) for part in said if part))
     return html.Div(
-        [html.Span(label.text), html.Span(more, className="as-muted as-small")],
+        [html.Span(readable(label.text)), html.Span(more, className="as-muted as-small")],
         className="as-feature-name",
     )
 
@@ -56,7 +55,7 @@ def place_line(view: FeatureView) -> html.Dl:
 
 def step_links(view: FeatureView, **query: Any) -> list[Any]:
     """The live features before and after this one."""
-    steps = (("Previous", view.previous, "prev"), ("Next", view.next, "next"))
+    steps = (("Previous", view.previous), ("Next", view.next))
     live = "live " if view.source is not None else ""
     return [
         dcc.Link(
@@ -65,7 +64,7 @@ def step_links(view: FeatureView, **query: Any) -> list[Any]:
         )
         if number is not None
         else html.Span(name, className=f"{_STEP} as-button-off")
-        for name, number, _ in steps
+        for name, number in steps
     ]  # fmt: skip
 
 
@@ -93,9 +92,6 @@ def feature_numbers(view: FeatureView) -> Any:
     known = view.known
     if known is None:
         return None
-    rank = UNKNOWN
-    if view.density_rank is not None and view.n_live is not None:
-        rank = f"{view.density_rank:,} of {view.n_live:,}"
     numbers = [
         ("Activations", count_text(known.n), None),
         ("Density", share_text(known.token_density), _between(view.density, share=True)),
@@ -106,13 +102,19 @@ def feature_numbers(view: FeatureView) -> Any:
         ("Mean", number_text(known.mean), _between(view.mean)),
         ("Median", number_text(known.quantiles.get("p50")), None),
         ("Standard deviation", number_text(known.std), None),
-        ("Rank by density", rank, "1: the densest" if view.density_rank else None),
+        ("Rank by density", count_text(view.density_rank), _of_live(view)),
         ("IDF", number_text(known.idf), None),
     ]  # fmt: skip
     terms = [
         html.Div([html.Dt(term), html.Dd([value, _more(more)])]) for term, value, more in numbers
     ]
     return html.Dl(terms, className="as-numbers as-numbers-feature")
+
+
+def _of_live(view: FeatureView) -> str | None:
+    if view.density_rank is None or view.n_live is None:
+        return None
+    return f"of {view.n_live:,} that fire"
 
 
 def _between(bounds: Bounds | None, *, share: bool = False) -> str | None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import dash_mantine_components as dmc
 from dash import dcc, html
 
 from components.amounts import UNKNOWN, count_text, number_text, share_text
@@ -38,9 +39,10 @@ def related_table(
         name = _related_name(one, sae_id, store_id)
         value = count_text(int(one.value)) if by == "count" else number_text(one.value)
         compare = dcc.Link(
-            "Compare", href=compare_href((sae_id, feature_id), (sae_id, one.feature_id)),
-            className="as-small", **{"aria-label": f"Compare with feature {one.feature_id}"},
-        )  # fmt: skip
+            ["Compare", dmc.VisuallyHidden(f" with feature {one.feature_id}")],
+            href=compare_href((sae_id, feature_id), (sae_id, one.feature_id)),
+            className="as-small",
+        )
         together = [_together(by, one)] if counted else []
         rows.append([name, value, *together, token_chips(one.top_tokens), compare])
     return table(f"Features by {_MEASURES[by].lower()}", columns, rows)

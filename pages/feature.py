@@ -125,7 +125,7 @@ def _head() -> list[Any]:
     ]
 
 
-_STAR = "as-button as-button-quiet as-button-small as-star"
+_STAR = "as-button as-button-quiet as-button-small as-feature-star"
 _STEPS = f"{FeatureIds.HEAD}-steps"
 
 

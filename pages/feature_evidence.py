@@ -136,7 +136,7 @@ def _interval(view: FeatureView, number: int, one: EvidenceInterval, mode: str) 
     n = f"{one.n:,} · {share_text(one.n / view.known.n)}" if one.n else "none"
     head = html.Div([html.H3(name), html.Span(n, className="as-muted as-num as-small")])
     if not one.n:
-        return html.Div(head, className="as-interval")
+        return html.Div(head, className="as-interval as-interval-none")
     top = max(abs(view.known.max or 0.0), abs(view.known.min or 0.0))
     lines = ExampleLines(
         id=lines_of(number), lines=[line_of(e, noted=False) for e in one.examples], max=top,
