@@ -53,6 +53,7 @@ from services.runs.store import RunStore
 from services.settings import Settings
 from services.stores.service import Stores
 from services.types import Health, ModelInfo, PackingPreview
+from services.types.features import FeatureFamily
 
 log = logging.getLogger(__name__)
 
@@ -126,7 +127,12 @@ class Container:
         )
         sources = Sources(self.stores, self.extractions, base.catalogue)
         self.evidence = Evidence(
-            sources, self.stores, self.decoders, self.features.lines, self.feature_texts.tokens
+            sources,
+            self.stores,
+            self.decoders,
+            self.features.lines,
+            self.feature_texts.tokens,
+            self._family_set,
         )
         vectors = Vectors(base.saes)
         self.comparisons = self._comparisons(sources, vectors)
@@ -164,11 +170,14 @@ class Container:
 
     def _families(self, sae_id: str) -> Sequence[Sequence[int]]:
         """Features of each family; none where the decoder was not looked at yet."""
+        return [family.features for family in self._family_set(sae_id)]
+
+    def _family_set(self, sae_id: str) -> Sequence[FeatureFamily]:
+        """The families as they are made without being asked otherwise; as above."""
         try:
-            found = self.maps.families(FamiliesQuery(sae_id=sae_id))
+            return self.maps.families(FamiliesQuery(sae_id=sae_id)).families
         except NotFound:
             return ()
-        return [family.features for family in found.families]
 
     @property
     def models(self) -> tuple[ModelInfo, ...]:

@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterable, Sequence
 
 _SHOWN = {"\n": "⏎", "\r": "␍", "\t": "⇥"}
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#~&$:@.!+\-=^])")
+# What begins a span, a link or an entity within a line; the colon and the dot are those of
+# addresses, which become links by themselves. Text is never put at the beginning of a line.
+_SPECIAL = re.compile(r"([\\`*_\[\]<>#~&$@^]|:(?=//)|(?<=www)\.)", re.IGNORECASE)
 
 
 def shown(text: str) -> str:

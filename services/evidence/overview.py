@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from services.types import DecoderFeature, SaeInfo
 from services.types.features import (
     EvidenceExample,
     EvidenceInterval,
+    FeatureFamily,
     FeatureTokens,
     FeatureView,
     RelatedFeature,
@@ -31,6 +33,9 @@ from services.versions import library_versions
 
 if TYPE_CHECKING:
     from services.evidence.service import Evidence
+
+
+Families = Callable[[str], Sequence[FeatureFamily]]  # of an SAE, none without a decoder table
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,7 @@ class Overview:
     decoder: DecoderFeature | None
     neighbours: tuple[RelatedFeature, ...]  # by cosine
     correlated: tuple[RelatedFeature, ...]
+    family: FeatureFamily | None
     provenance: dict[str, Any]
     command: str
     neuronpedia: str | None
@@ -57,6 +63,7 @@ def gathered(
     sae: SaeInfo,
     marks: FeatureMarks,
     health: StoreHealth | None,
+    families: Families,
 ) -> Overview:
     """All of it, from one store."""
     store_id = None if health is None else health.store_id
@@ -74,6 +81,7 @@ def gathered(
         decoder=decoder,
         neighbours=_related(evidence, query, of, "cosine") if decoder else (),
         correlated=_related(evidence, query, of, "correlation") if store_id else (),
+        family=next((f for f in families(sae.sae_id) if query.feature_id in f.features), None),
         provenance=_provenance(sae, health),
         command=_command(query),
         neuronpedia=sae.neuronpedia_url(query.feature_id),

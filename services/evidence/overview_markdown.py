@@ -9,7 +9,7 @@ from services.evidence.overview import Overview
 from services.types import TokenWeight
 from services.types.features import Bounds, EvidenceExample, RelatedFeature, TokenUse
 
-_INTERVAL_TOKENS = 6
+_INTERVAL_TOKENS, _MEMBERS = 6, 20
 
 
 def as_markdown(found: Overview) -> str:
@@ -22,6 +22,7 @@ def as_markdown(found: Overview) -> str:
         _intervals(found),
         _examples(found.examples),
         _logits(found),
+        _family(found),
         _related("Nearest decoder directions", "cosine", found.neighbours),
         _related("Correlated features", "correlation", found.correlated),
         _provenance(found),
@@ -174,6 +175,23 @@ def _logits(found: Overview) -> Iterator[str]:
     yield from table(("promotes", "weight", "suppresses", "weight"), rows, right="lrlr")
 
 
+def _family(found: Overview) -> Iterator[str]:
+    family = found.family
+    if family is None:
+        return
+    shown_ones = ", ".join(map(str, family.features[:_MEMBERS]))
+    more = (
+        f" and {len(family.features) - _MEMBERS:,} more" if len(family.features) > _MEMBERS else ""
+    )
+    yield "## Family"
+    yield ""
+    yield f"One of {len(family.features):,} features that write nearly the same, cohesion "
+    yield f"{family.cohesion:.3f}: {shown_ones}{more}."
+    if family.tokens:
+        yield f"Their tokens: {' '.join(code(token.text) for token in family.tokens[:10])}"
+    yield ""
+
+
 def _related(title: str, measure: str, others: Sequence[RelatedFeature]) -> Iterator[str]:
     if not others:
         return
@@ -198,7 +216,7 @@ def _provenance(found: Overview) -> Iterator[str]:
     yield "## Provenance"
     yield ""
     for name, value in found.provenance.items():
-        yield f"- {plain(name)}: {code(str(value))}"
+        yield f"- {code(name)}: {code(str(value))}"
     yield ""
     yield f"    {shown(found.command)}"
 

@@ -13,7 +13,7 @@ from services.evidence.cache import Cache
 from services.evidence.choosing import page, within
 from services.evidence.contexts import Contexts
 from services.evidence.intervals import intervals
-from services.evidence.overview import as_document, gathered
+from services.evidence.overview import Families, as_document, gathered
 from services.evidence.overview_markdown import as_markdown
 from services.evidence.related import Lines, named, neighbours, partners
 from services.evidence.requests import (
@@ -62,9 +62,11 @@ class Evidence:
         decoders: Decoders,
         lines: Lines,
         counts: Callable[[Reading], TokenCounts | None],
+        families: Families,
     ) -> None:
         self._sources, self._stores, self._decoders = sources, stores, decoders
-        self._lines, self._counts, self._contexts = lines, counts, Contexts()
+        self._lines, self._counts, self._families = lines, counts, families
+        self._contexts = Contexts()
         self._cache, self._large = Cache(256), Cache(16)
 
     def view(self, query: ViewQuery) -> FeatureView:
@@ -133,7 +135,7 @@ class Evidence:
         store_id = self._sources.store_id(query.sae_id, query.store_id)
         line = self._lines(query.sae_id, [query.feature_id], store_id)[query.feature_id]
         health = None if store_id is None else self._stores.health(store_id)
-        found = gathered(self, query, sae, line.marks, health)
+        found = gathered(self, query, sae, line.marks, health, self._families)
         return as_document(found) if query.format == "json" else as_markdown(found)
 
     def _examples(self, reading: Reading, query: ExamplesQuery) -> ExamplesPage:
