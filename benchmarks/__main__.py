@@ -28,6 +28,7 @@ BENCHMARKS = {
     "extraction": "A whole extraction against the bare forward pass",
     "store_build": "Building an activation store",
     "store_scale": "Large activation stores",
+    "feature_page": "What the page of a feature asks of the server",
     "arrow_endpoint": "One feature over HTTP as an Arrow stream",
     "extraction_anchors": "Extraction against other tools",
     "catalogue": "Searching the catalogue of SAEs",
