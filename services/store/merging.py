@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,9 +17,6 @@ from services.store.segments import SegmentReader
 from services.store.spec import Layout
 from services.store.statistics.blocks import Block
 from services.store.storage import Storage
-
-_THREADS = 2  # numpy lets go of the interpreter where it matters
-_AHEAD = 2  # blocks that wait for their statistics while the next ones are merged
 
 
 def range_bounds(counts: np.ndarray, limit: int) -> Iterator[tuple[int, int]]:
@@ -64,24 +59,16 @@ class Merger:
 
     def write_ranges(self, folder: str, spans: Iterable[tuple[int, int, int]]) -> Iterator[Range]:
         """Write the features `first` to `stop` - 1 of each (number, first, stop), and their
-        statistics beside them. While one file is made durable, the next one is merged.
+        statistics beside them.
         """
-        with ThreadPoolExecutor(_THREADS) as files, ThreadPoolExecutor(_THREADS) as statistics:
-            waiting: deque[Future[Range]] = deque()
-            for span in spans:
-                waiting.append(files.submit(self._write_range, folder, *span, statistics))
-                if len(waiting) == _THREADS:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+        for span in spans:
+            yield self._write_range(folder, *span)
 
-    def _write_range(
-        self, folder: str, number: int, first: int, stop: int, pool: ThreadPoolExecutor
-    ) -> Range:
+    def _write_range(self, folder: str, number: int, first: int, stop: int) -> Range:
         statistics: list[pa.RecordBatch] = []
         path = f"{folder}/{first:08d}-{stop:08d}.arrow"
         with self.storage.writing(path) as file:
-            batches = self._batches(first, stop, pool, statistics.append)
+            batches = self._batches(first, stop, statistics.append)
             arrow_files.write(file.local, schema(self.dtype), batches)
             offsets = arrow_files.buffer_offsets(file.local)
         table = self._placed(pa.Table.from_batches(statistics, SCHEMA), number, offsets)
@@ -91,29 +78,17 @@ class Merger:
         return Range(file.committed, beside.committed, first, stop, nnz)
 
     def _batches(
-        self,
-        first: int,
-        stop: int,
-        pool: ThreadPoolExecutor,
-        keep: Callable[[pa.RecordBatch], None],
+        self, first: int, stop: int, keep: Callable[[pa.RecordBatch], None]
     ) -> Iterator[pa.RecordBatch]:
-        """The file's record batches; their statistics go to `keep`, in order."""
-        waiting: deque[Future[pa.RecordBatch]] = deque()
-        for block in self._blocks(first, stop):
-            waiting.append(pool.submit(self._statistics, block))
+        """The file's record batches; their statistics go to `keep`."""
+        for low, high in range_bounds(self.counts[first:stop], self.layout.block_nnz):
+            block = self._merged(first + low, first + high)
             yield _record_batch(block, self.dtype)
-            if len(waiting) > _AHEAD:
-                keep(waiting.popleft().result())
-        for future in waiting:
-            keep(future.result())
+            keep(self._statistics(block))
 
     def _statistics(self, block: Block) -> pa.RecordBatch:
         fired_in = self.fired_in[block.first : block.first + block.n_features]
         return statistics_of(block, fired_in, self.totals, self.layout, Scratch())
-
-    def _blocks(self, first: int, stop: int) -> Iterator[Block]:
-        for low, high in range_bounds(self.counts[first:stop], self.layout.block_nnz):
-            yield self._merged(first + low, first + high)
 
     def _merged(self, first: int, stop: int) -> Block:
         indptr = np.concatenate([[0], np.cumsum(self.counts[first:stop])])

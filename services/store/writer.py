@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from typing import TypeVar
 
 import numpy as np
 
@@ -13,13 +10,11 @@ from services.errors import Conflict, InvalidArgument
 from services.store import log
 from services.store.batches import Batch, Rows, checked
 from services.store.compaction import commit_segment, compact
-from services.store.manifest import Manifest, Part, Segment, Shard
+from services.store.manifest import Manifest, Part, Shard
 from services.store.parts import write_part
 from services.store.segments import groups, is_full, write_segment
 from services.store.spec import StoreSpec, require_shard_name
 from services.store.storage import Storage, open_storage
-
-T = TypeVar("T")
 
 
 class StoreWriter:
@@ -33,7 +28,6 @@ class StoreWriter:
         storage.clear_temporary()
         self._sealed = log.newest(storage).shard(shard)
         self._rows: list[Rows] = []
-        self._segment: Future[Segment] | None = None  # being written in another thread
 
     @classmethod
     def create(cls, url: str, spec: StoreSpec, shard: str | None = None) -> StoreWriter:
@@ -147,9 +141,9 @@ class StoreWriter:
         _require_unchanged(log.newest(self._storage).shard(self.shard), self._sealed)
         rows, number = self._take(n), len(self._sealed.parts)
         part = write_part(self._storage, self.spec, self.shard, number, rows)
-        self._complete_segments()  # always before the next part: the log is the same each time
+        self._complete_segments()  # what an interruption left: the log is the same each time
         self._commit(part)
-        self._begin_segment()
+        self._complete_segments()
 
     def _take(self, n: int) -> list[Rows]:
         """The first `n` waiting tokens."""
@@ -173,33 +167,15 @@ class StoreWriter:
 
         self._sealed = log.commit(self._storage, change).shard(self.shard)
 
-    def _begin_segment(self) -> None:
-        """Transpose what is enough for a segment and has none yet, while the next part fills."""
+    def _complete_segments(self) -> None:
+        """Transpose what is enough for a segment and has none yet."""
         parts, done = self._sealed.parts, {s.first_part for s in self._sealed.segments}
         limit = self.spec.layout.segment_nnz
         for group in groups(parts, limit):
             if group.start not in done and is_full(parts, group, limit):
-                arguments = (self._storage, self.spec, self.shard, parts, group)
-                self._segment = _beside(write_segment, *arguments)
-                return
-
-    def _complete_segments(self) -> None:
-        """Commit the segment that was begun, and what an interruption left undone."""
-        if self._segment is None:
-            self._begin_segment()
-        while self._segment is not None:
-            begun, self._segment = self._segment, None
-            manifest = commit_segment(self._storage, self.shard, begun.result())
-            self._sealed = manifest.shard(self.shard)
-            self._begin_segment()
-
-
-def _beside(work: Callable[..., T], *arguments: object) -> Future[T]:
-    """Run `work` in a thread of its own."""
-    pool = ThreadPoolExecutor(1)
-    future = pool.submit(work, *arguments)
-    pool.shutdown(wait=False)  # the thread ends with its work
-    return future
+                segment = write_segment(self._storage, self.spec, self.shard, parts, group)
+                manifest = commit_segment(self._storage, self.shard, segment)
+                self._sealed = manifest.shard(self.shard)
 
 
 def _require_unchanged(shard: Shard, expected: Shard) -> None:
