@@ -148,13 +148,18 @@ KEYS: Final = """
     host.addEventListener('keydown', event => {
       if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey)) return;
       const submit = document.getElementById(button);
-      if (submit && !submit.disabled) { event.preventDefault(); submit.click(); }
+      if (!submit || submit.disabled) return;
+      event.preventDefault();
+      setTimeout(() => submit.click(), 80);
     });
   }
   return window.dash_clientside.no_update;
 }
 """
-"""Ctrl+Enter (or ⌘ Enter) anywhere in the form runs it."""
+"""Ctrl+Enter (or ⌘ Enter) anywhere in the form presses its button.
+
+A moment later: the key may come before the field has told its last letters.
+"""
 
 FOLLOW_LINKS: Final = """
 (view, store) => {
