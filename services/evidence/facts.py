@@ -26,6 +26,7 @@ EFFECTIVE = 0.995  # quantile of the activations that is the effective maximum
 FEW = 30  # activations
 MOST = 0.9  # share of the activations that makes a warning
 DENSE = 0.1  # of the counted tokens
+_COUNTED = 2**20  # numbers below it are counted in an array
 _DOCUMENTS_FOR_PLACES = 5  # in which it must fire before its place in them says something
 
 
@@ -122,6 +123,9 @@ def _one_of_a_kind(reading: Reading, found: Activations) -> Iterator[FeatureWarn
 
 def _commonest(numbers: np.ndarray) -> tuple[int, float]:
     """The number that is there most often, and its share."""
+    if numbers.max() < _COUNTED:  # several times faster than sorting
+        counts = np.bincount(numbers)
+        return int(counts.argmax()), float(counts.max() / len(numbers))
     values, counts = np.unique(numbers, return_counts=True)
     return int(values[counts.argmax()]), float(counts.max() / len(numbers))
 
