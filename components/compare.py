@@ -129,7 +129,7 @@ def notes_list(notes: Sequence[str]) -> Any:
     if not notes:
         return None
     items = html.Ul([html.Li(readable(note)) for note in notes], className="as-notes")
-    return dmc.Alert(items, title="Not everything can be compared", color="yellow", variant="light")
+    return dmc.Alert(items, title="Not everything can be compared", color="gray", variant="light")
 
 
 def _store(feature: ComparedFeature) -> str | None:
@@ -184,7 +184,8 @@ def _heat_cell(value: float | None, largest: float, text: Text, *, is_own: bool)
         return html.Td(text(value), className="as-heat-own")
     share = min(max(value / largest, 0.0), 1.0)
     level = round(share * LEVELS)
-    return html.Td(text(value), className=f"as-tok l{level}" if level else "")
+    colours = {"background": f"var(--as-l{level})", "color": f"var(--as-i{level})"}
+    return html.Td(text(value), style=colours if level else {})
 
 
 def _shared(one: SharedExample, names: Sequence[str], tops: Sequence[float | None]) -> html.Li:

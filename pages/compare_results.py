@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 import dash_mantine_components as dmc
 from dash import html
 
-from components.amounts import count_text
+from components.amounts import UNKNOWN, count_text
 from components.compare import (
     heat_table,
     notes_list,
@@ -74,7 +74,9 @@ def _relations(found: FeatureComparison, names: list[str]) -> Any:
 
 
 def _three(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}".replace("-", "\u2212")
+    if value is None:
+        return UNKNOWN
+    return f"{value:.3f}".replace("-0.000", "0.000").replace("-", "\u2212")
 
 
 def _shared(found: FeatureComparison) -> Any:
