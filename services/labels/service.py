@@ -238,7 +238,8 @@ class Labels:
 
     def export(self, sae_id: str, format: Format = "csv") -> Download:
         """All labels of an SAE as a file."""
-        return exported(self._store, self._store.sae(sae_id), self.snapshot(sae_id), format)
+        sae = self._store.sae(sae_id)
+        return exported(sae, self._store.everything(sae.sae_id, format), format)
 
     def look(self, content: bytes, sae_id: str | None = None) -> ImportReport:
         """What an import would do.

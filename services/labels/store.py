@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from db.label_records import ChangeFilter, ChangeRecord, LabelDocument, LabelledSae, LabelRecord
+from db.label_records import (
+    ChangeFilter,
+    ChangeRecord,
+    FeatureRecord,
+    LabelDocument,
+    LabelledSae,
+    LabelRecord,
+)
 from db.label_writes import keep_document, mark_undone, write
 from db.labels import LabelRepository
 from services.database import Database
@@ -23,6 +31,15 @@ Ids = Collection[int]
 Work = Callable[[Draft], Value]
 
 _HISTORY_SHOWN = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Everything:
+    """The labels of an SAE as they were at one moment."""
+
+    features: Mapping[int, FeatureRecord]
+    labels: list[LabelRecord]
+    document: LabelDocument | None
 
 
 class LabelStore:
@@ -101,10 +118,14 @@ class LabelStore:
         with self._read() as labels:
             return labels.disagreeing(sae_id)
 
-    def document(self, sae_id: str, format: str) -> LabelDocument | None:
-        """The newest imported document of a format of which labels are still there."""
+    def everything(self, sae_id: str, format: str) -> Everything:
+        """All that is known of the labels, and the newest document of a format that they are of,
+        at one moment.
+        """
         with self._read() as labels:
-            return labels.document(sae_id, format)
+            return Everything(
+                labels.features(sae_id), labels.labels(sae_id), labels.document(sae_id, format)
+            )
 
     def history(self, query: HistoryQuery) -> ChangePage:
         """Changes, newest first."""

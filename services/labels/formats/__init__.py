@@ -1,0 +1,1 @@
+"""Files of labels: one module per format."""
