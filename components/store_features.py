@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import html
+from dash import dcc, html
 
 from components.amounts import count_text, number_text, share_text
 from components.extraction_figures import activation_histogram
@@ -31,16 +31,23 @@ Tops = Mapping[int, Sequence[str]]
 
 
 def features_table(
-    page: FeaturesPage, tops: Tops, button: Callable[[int], dict[str, Any]], chosen: int | None
+    page: FeaturesPage,
+    tops: Tops,
+    button: Callable[[int], dict[str, Any]],
+    chosen: int | None,
+    href: Callable[[int], str],
 ) -> html.Div:
-    """One row per feature, with what is known; `tops` are tokens at which it is strongest."""
+    """One row per feature, with what is known; `tops` are tokens at which it is strongest. The
+    number shows it beside the table, the link leads to its page.
+    """
     known = [row for row in _SCALARS if any(item.get(row[0]) is not None for item in page.items)]
     columns = [Column("Feature"), *(Column(title, number=True) for _, title, _ in known)]
     rows = []
     for item in page.items:
         feature = int(item["feature"])
         cells = [form(item.get(name)) for name, _, form in known]
-        rows.append([_name(feature, button(feature), feature == chosen), *cells])
+        name = _name(feature, button(feature), href(feature), feature == chosen)
+        rows.append([name, *cells])
     if tops:
         columns.append(Column("Strongest at"))
         for item, row in zip(page.items, rows, strict=True):
@@ -48,12 +55,15 @@ def features_table(
     return table("Features", columns, rows, fold=True)
 
 
-def _name(feature: int, id: dict[str, Any], is_chosen: bool) -> html.Button:
-    return html.Button(
+def _name(feature: int, id: dict[str, Any], href: str, is_chosen: bool) -> html.Div:
+    button = html.Button(
         f"#{feature}", id=id, type="button",
         className="as-row-button as-current" if is_chosen else "as-row-button",
         **{"aria-label": f"Show feature {feature}"},
     )  # fmt: skip
+    page = ["Page", dmc.VisuallyHidden(f" of feature {feature}")]
+    link = dcc.Link(page, href=href, className="as-small")
+    return html.Div([button, link], className="as-inline")
 
 
 def _tokens(texts: Sequence[str]) -> Any:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 import dash_mantine_components as dmc
-from dash import Input, Output, State, html
+from dash import Input, Output, State, dcc, html
 from dash.exceptions import PreventUpdate
 
+from components.feature_links import feature_href
 from components.feedback import empty_state, loading
 from components.ids import Shell
 from components.shell import section
@@ -105,7 +107,8 @@ def show_table(stamp: Any, state_data: Any) -> tuple[Any, ...]:
     if not is_complete:
         place += " so far; their values are known once the store is complete"
     tops = _tops(name, found) if is_complete else {}  # while it fills that would take too long
-    shown = features_table(found, tops, feature_row, state.feature)
+    href = partial(feature_href, services().extractions.get(name).sae_id, store=name)
+    shown = features_table(found, tops, feature_row, state.feature, href)
     return shown, place, first == 1, found.next_offset is None, {}
 
 
@@ -155,10 +158,14 @@ def show_feature(stamp: Any, state_data: Any, scheme: Any) -> Any:
         return _choose()
     query = StoreFeatureQuery(examples=10, per_interval=0, width=12)
     feature = services().stores.feature(name, state.feature, query)
-    close = dmc.Button("Close", id=close_feature(0), variant="default", size="compact-sm")
+    sae_id = services().extractions.get(name).sae_id
+    actions = [
+        dcc.Link("All about it", href=feature_href(sae_id, feature.feature, store=name)),
+        dmc.Button("Close", id=close_feature(0), variant="default", size="compact-sm"),
+    ]
     note = None if feature.is_final else "Of what is written so far."
     body = feature_panel(feature, "dark" if scheme == "dark" else "light")
-    return section(f"Feature {feature.feature}", body, actions=close, note=note)
+    return section(f"Feature {feature.feature}", body, actions=actions, note=note)
 
 
 callbacks.clientside(

@@ -114,11 +114,12 @@ def test_an_sae_that_cannot_be_used_says_why() -> None:
 def test_a_table_has_columns_for_what_is_known() -> None:
     live = {"feature": 3, "n": 10, "token_density": 0.5, "max": None, "mean": None}
     page = FeaturesPage((live,), 1, None)
-    text = sent(store_features.features_table(page, {}, lambda f: ID, None))
+    text = sent(store_features.features_table(page, {}, lambda f: ID, None, str))
     assert "Largest" not in text
     full = FeaturesPage(({**live, "n_documents": 4, "max": 2.5, "mean": 1.5},), 1, None)
-    text = sent(store_features.features_table(full, {3: [" cat"]}, lambda f: ID, 3))
-    for said in ("Largest", "2.5", "50.0 %", "·cat", "as-current"):
+    tops = {3: [" cat"]}
+    text = sent(store_features.features_table(full, tops, lambda f: ID, 3, "/page-{}".format))
+    for said in ("Largest", "2.5", "50.0 %", "·cat", "as-current", "/page-3"):
         assert said in text
 
 
