@@ -12,6 +12,7 @@ import re
 from typing import Any, NoReturn
 
 from services.errors import InvalidArgument
+from services.json_keys import KeyTwice, unique_keys
 
 MAX_DEPTH = 64
 
@@ -31,10 +32,12 @@ def loads(data: bytes | str) -> Any:
     try:
         return json.loads(
             text,
-            object_pairs_hook=_unique_keys,
+            object_pairs_hook=unique_keys,
             parse_constant=_refuse_constant,
             parse_float=_finite,
         )
+    except KeyTwice as error:
+        raise InvalidArgument(str(error)) from None
     except ValueError as error:
         raise InvalidArgument(f"the body is not JSON: {_reason(error)}") from None
 
@@ -65,15 +68,6 @@ def _check_depth(text: str) -> None:
         depth += 1 if match.group(1) else -1
         if depth > MAX_DEPTH:
             raise InvalidArgument(f"the body is nested deeper than {MAX_DEPTH} levels")
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values = dict(pairs)
-    if len(values) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise InvalidArgument(f"the key {twice[:100]!r} appears twice")
-    return values
 
 
 def _refuse_constant(name: str) -> NoReturn:

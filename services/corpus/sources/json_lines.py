@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from services.corpus.sources.lines import TOO_LONG, SourceFile, Stream, lines, opened
 from services.corpus.sources.pieces import MAX_BYTES, Piece, Row, Unreadable, decoded, skipped
+from services.json_keys import unique_keys
 from services.types import SkippedLine
 
 _STEP = 2**18
@@ -164,15 +165,6 @@ def _first_byte(file: SourceFile) -> bytes:
         return stream.read(4096).lstrip()[:1]
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values = dict(pairs)
-    if len(values) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
-        raise ValueError(f"the key {twice[:100]!r} appears twice")
-    return values
-
-
 def _constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
@@ -184,4 +176,4 @@ def _reason(error: Exception) -> str:
     return "a number has too many digits" if "integer string conversion" in text else text
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_constant)
+_DECODER = json.JSONDecoder(object_pairs_hook=unique_keys, parse_constant=_constant)
