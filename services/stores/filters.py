@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import pydantic_core
 from pydantic import Field, field_validator, model_validator
@@ -71,3 +71,13 @@ class Selecting(Filtered):
 
     min_value: float | None = Field(None, description="at least this value")
     max_value: float | None = Field(None, description="at most this value")
+
+    @model_validator(mode="after")
+    def _some_value_fits(self) -> Self:
+        if (
+            self.min_value is not None
+            and self.max_value is not None
+            and self.min_value > self.max_value
+        ):
+            raise ValueError(f"min_value {self.min_value:g} is above max_value {self.max_value:g}")
+        return self

@@ -97,7 +97,12 @@ def _range(text: str) -> Range:
     low, dots, high = bounds.partition("..")
     if column not in SCALARS or not dots:
         raise ValueError(f"{text!r} is not column:low..high, with a column of {', '.join(SCALARS)}")
-    return column, _bound(low), _bound(high)
+    least, greatest = _bound(low), _bound(high)
+    if least is not None and greatest is not None and least > greatest:
+        raise ValueError(
+            f"no {column} is from {low.strip()} to {high.strip()}: the first is larger"
+        )
+    return column, least, greatest
 
 
 def _bound(text: str) -> float | None:

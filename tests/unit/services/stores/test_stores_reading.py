@@ -162,6 +162,7 @@ def test_samples_repeat_with_their_seed(stores, texts, values):
         ({"limit": 10_001}, "limit"),
         ({"after": 2**32}, "after"),
         ({"min_value": float("nan")}, "min_value"),
+        ({"min_value": 2.5, "max_value": 2}, "min_value 2.5 is above max_value 2"),
         ({"unknown": 1}, "unknown"),
         ({"where": {"nothing": 1}}, "no column 'nothing'"),
         ({"where": {"document": 1}}, "no column 'document'"),
@@ -176,6 +177,14 @@ def test_samples_repeat_with_their_seed(stores, texts, values):
 def test_wrong_questions_are_refused(stores, wrong, problem):
     with pytest.raises(InvalidArgument, match=problem):
         stores.activations("one", FEATURE, ActivationsQuery.parse(wrong))
+
+
+def test_bounds_in_the_wrong_order_are_refused():
+    for query in (ActivationsQuery, ArrowQuery):
+        assert query.parse({"min_value": "2", "max_value": "2"}).max_value == 2
+    with pytest.raises(InvalidArgument, match="no max is from 3 to 2"):
+        StoreFeaturesQuery.parse({"range": "n:1..,max:3..2"})
+    assert StoreFeaturesQuery.parse({"range": "max:2..2"}).ranges == (("max", 2.0, 2.0),)
 
 
 def test_scalars_are_those_of_the_table():
