@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import isfinite
 
 from services.types import RUNS_COUNTED
+from services.types.jobs import unit_word
 
 UNKNOWN = "–"
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
@@ -72,7 +73,7 @@ def units_text(n: int | None, unit: str) -> str:
     """So many of a unit; bytes as a size, nothing when unknown."""
     if n is None:
         return ""
-    return bytes_text(n) if unit == "bytes" else f"{n:,} {unit}".rstrip()
+    return bytes_text(n) if unit == "bytes" else f"{n:,} {unit_word(n, unit)}".rstrip()
 
 
 def pace_text(per_s: float, unit: str) -> str:

@@ -14,6 +14,7 @@ from services.jobs.mapping import job_document, line_document
 from services.jobs.requests import JobQuery
 from services.settings import read_settings
 from services.types import ExtractionView, JobLogLine, JobStatus, JobView
+from services.types.jobs import unit_word
 
 if TYPE_CHECKING:
     from services.jobs.service import Jobs
@@ -115,7 +116,8 @@ def progress_text(job: JobView | ExtractionView) -> str:
     text = job.phase
     if job.unit or job.total is not None:
         text += f"  {job.done:,}" + (f" of {job.total:,}" if job.total is not None else "")
-        text += f" {job.unit}" if job.unit else ""
+        n = job.done if job.total is None else job.total
+        text += f" {unit_word(n, job.unit)}" if job.unit else ""
     text += f"  {job.per_s:,.1f}/s" if job.per_s is not None else ""
     return text + (f"  {job.eta_s:,.0f} s to go" if job.eta_s is not None else "")
 

@@ -137,8 +137,9 @@ def _check_memory(parts: Parts, model: ModelEntry, saes: tuple[SaeEntry, ...]) -
     needed = model_bytes(model.info, dtype) + sum(sae_bytes(sae.info) for sae in saes)
     budget = parts.residents.budget()
     if needed > budget:
+        these = "its SAE" if len(saes) == 1 else f"{len(saes)} SAEs"
         raise ResourceExhausted(
-            f"{model.info.model_id} and {len(saes)} SAEs need about {gigabytes(needed)} together, "
+            f"{model.info.model_id} and {these} need about {gigabytes(needed)} together, "
             f"the memory budget is {gigabytes(budget)}: extract with fewer SAEs at a time, or "
             "raise ACTISCOPE_MEMORY_BUDGET_GB",
             needed_bytes=needed,

@@ -87,3 +87,10 @@ class JobPage:
 
     items: tuple[JobView, ...]
     next_cursor: str | None
+
+
+def unit_word(n: int, unit: str) -> str:
+    """What so many are called, where `unit` is said of many: 1 store, 2 stores."""
+    if n != 1:
+        return unit
+    return "corpus" if unit == "corpora" else unit.removesuffix("s")

@@ -13,8 +13,9 @@ from dash.development.base_component import Component
 from components.corpora import document_list, frequent_values, value_text
 from components.corpus_figures import length_histogram
 from components.job_details import log_lines, outcome
-from components.jobs import job_line, job_progress
+from components.jobs import amount_text, job_line, job_progress
 from components.token_windows import window_of
+from services.cli.jobs import progress_text
 from services.types import (
     CorpusDocument,
     CorpusStatistics,
@@ -55,7 +56,7 @@ def ended(status: JobStatus, **values: Any) -> JobView:
 def test_a_running_job_says_phase_amount_rate_and_time_left() -> None:
     text = said(job_progress(RUNNING))
     for part in ("Running", "Extracting", "512 of 4,096 tokens", "891 tokens/s", "4 s left",
-                 "1 files", "200 ms", "document 7"):  # fmt: skip
+                 "1 file", "200 ms", "document 7"):  # fmt: skip
         assert part in text
     assert '"value": 12.5' in text
 
@@ -91,6 +92,29 @@ def test_nothing_is_left_to_wait_for_once_it_has_ended() -> None:
         text = said(job_progress(ended(status)))
         assert " s left" not in text
         assert "tokens/s" not in text
+
+
+@pytest.mark.parametrize(
+    ("done", "total", "unit", "text"),
+    [
+        (0, 1, "stores", "0 of 1 store"),
+        (1, 1, "corpora", "1 corpus"),
+        (1, 2, "documents", "1 of 2 documents"),
+        (1, None, "tokens", "1 token"),
+        (2, 2, "stores", "2 stores"),
+        (1, 1, "", "1"),
+        (1, 1, "bytes", "1 bytes"),
+    ],
+)
+def test_one_of_something_is_called_so(done: int, total: int | None, unit: str, text: str) -> None:
+    job = replace(RUNNING, done=done, total=total, unit=unit)
+    assert amount_text(job) == text
+
+
+def test_the_command_line_calls_one_of_something_so() -> None:
+    one = replace(RUNNING, phase="merging", done=0, total=1, unit="stores", per_s=None, eta_s=None)
+    assert progress_text(one) == "merging  0 of 1 store"
+    assert progress_text(replace(one, total=3)) == "merging  0 of 3 stores"
 
 
 def test_a_job_leads_to_what_it_works_on_and_has_made() -> None:
