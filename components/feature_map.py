@@ -59,10 +59,10 @@ def map_figure(
     else:
         _add_numbers(figure, found, colours, values, text)
     figure.add_trace(_rings())
-    axes = ("first component", "second component") if found.method == "pca" else ("", "")
+    axes = ["", ""]
     if found.explained is not None:
         shares = [f"{100 * share:.1f} % of the variance" for share in found.explained]
-        axes = tuple(f"{axis}, {share}" for axis, share in zip(axes, shares, strict=True))
+        axes = [f"first component, {shares[0]}", f"second component, {shares[1]}"]
     figure.update_layout(
         template=TEMPLATES[scheme], height=HEIGHT, hovermode="closest", dragmode="lasso",
         uirevision=found.map_id, selectionrevision=found.map_id,

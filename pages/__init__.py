@@ -29,6 +29,9 @@ from pages import (
     feature_evidence,
     feature_examples,
     feature_labels,
+    feature_map,
+    feature_map_families,
+    feature_map_selection,
     feature_probes,
     feature_runs,
     feature_tokens,
@@ -79,7 +82,8 @@ _CORPORA = (corpora, corpus, corpus_documents, corpus_tokens, corpus_actions, ad
 _EXTRACTIONS = (
     extractions, extraction, extraction_actions, extraction_features, new_extraction, pick_saes,
 )  # fmt: skip
-_FEATURES = (features, features_rows, features_bulk, features_views, compare_features)
+_MAP = (feature_map, feature_map_selection, feature_map_families)
+_FEATURES = (features, features_rows, features_bulk, features_views, compare_features, *_MAP)
 _FEATURE = (  # the page of one, in sections
     feature, feature_evidence, feature_examples, feature_document, feature_decoder, feature_tokens,
     feature_code, feature_labels, feature_probes, feature_runs,
@@ -111,6 +115,7 @@ def install(app: Dash) -> None:
     _page("new_extraction", new_extraction.layout, "New extraction", path=new_extraction.PATH)
     _page("features", features.layout, "Features", path=features.PATH)
     _page("feature", feature.layout, feature.title, path_template=feature.PATH)
+    _page("map", feature_map.layout, "Map of features", path=feature_map.PATH)
     _page("compare", compare_features.layout, "Compare features", path=compare_features.PATH)
     _page("labels", labels.layout, "Labels", path=labels.PATH)
     _page("jobs", jobs.layout, "Jobs", path=jobs.PATH)

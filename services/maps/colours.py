@@ -11,6 +11,7 @@ from services.features.columns import BY_NAME
 from services.features.table import Table
 from services.maps.graph import Components
 from services.types.features import MapColours
+from services.types.labels import FeatureMarks
 
 SHOWN_GROUPS = 9  # categories or families with a colour of their own; the others share one
 _LOG = frozenset(
@@ -52,13 +53,22 @@ def colours(table: Table, by: str, families: Callable[[], Components]) -> MapCol
 
 
 def _texts(table: Table, by: str) -> Sequence[str | None]:
-    marks = table.marks
-    if by == "starred":
-        return ["starred" if flag else None for flag in marks.starred.tolist()]
-    if by == "labelled":
-        return ["labelled" if flag else None for flag in marks.label.is_valid().to_pylist()]
-    found: list[str | None] = getattr(marks, by).to_pylist()
+    """What each feature's group is called; None where it has none."""
+    found: list[str | None] = [None] * table.basis.n_features
+    for feature, marks in table.marks.marks.items():
+        if 0 <= feature < len(found):  # labels may be left from a larger SAE of this id
+            found[feature] = _group(marks, by)
     return found
+
+
+def _group(marks: FeatureMarks, by: str) -> str | None:
+    if by == "starred":
+        return "starred" if marks.is_starred else None
+    if marks.label is None:
+        return None
+    if by == "labelled":
+        return "labelled"
+    return marks.label.category if by == "category" else marks.label.source.value
 
 
 def _grouped(by: str, title: str, texts: Sequence[str | None]) -> MapColours:

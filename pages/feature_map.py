@@ -1,0 +1,279 @@
+"""The map of an SAE's features, with what is chosen on it and the families under it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dash_mantine_components as dmc
+import plotly.graph_objects as go
+from dash import ALL, Input, Output, State, ctx, dcc, html
+from dash.exceptions import PreventUpdate
+
+from components.feature_map import map_figure, map_graph
+from components.feature_tabs import feature_tabs
+from components.feedback import empty_state, loading
+from components.ids import Shell
+from components.jobs import job_href, job_progress
+from components.shell import page, section
+from components.theme import Scheme
+from pages import clientside_maps as browser
+from pages.callbacks import CallbackSet
+from pages.context import services
+from pages.feature_map_families import families_section
+from pages.feature_map_ids import Families, Map, map_field
+from pages.feature_map_selection import selection_section
+from pages.feature_map_state import MapState
+from services.errors import ActiscopeError, NotFound, Unavailable
+from services.extraction.requests import ExtractionQuery
+from services.maps.colours import COLOURINGS
+from services.maps.requests import ColourQuery, MapQuery
+from services.types import JobStatus, JobView
+from services.types.features import FeatureMap, MapColours
+
+callbacks = CallbackSet()
+
+PATH = "/features/map"
+_LOOK_MS = 1000
+_HIDDEN = {"display": "none"}
+_WITHOUT_STORE = "decoder_norm"
+
+
+def layout(**query: Any) -> html.Div:
+    """The page, with what its query string has chosen."""
+    state = MapState.parse(query)
+    try:
+        names = [card.info.sae_id for card in services().registry.saes()]
+    except ActiscopeError as error:
+        return page("Map of features", empty_state("No SAEs can be listed", error.message))
+    state = state.model_copy(update={"sae": state.sae or _usual(names)})
+    chosen = {"ids": state.ids, "by": "address"} if state.ids else None
+    body = [
+        feature_tabs("map", state.sae),
+        dcc.Store(id=Map.VIEW, data=state.model_copy(update={"ids": None}).as_data()),
+        dcc.Store(id=Map.CHOSEN, data=chosen),
+        *(dcc.Store(id=i) for i in (Map.DRAWN, Map.SINK, Map.MADE, Families.ASKED)),
+        dcc.Interval(id=Map.TICK, interval=_LOOK_MS, disabled=True),
+        section("Map", [*_controls(state, names), html.Div(id=Map.ERROR), *_map()]),
+        selection_section(),
+        families_section(state),
+    ]
+    return page("Map of features", body)
+
+
+def _usual(names: list[str]) -> str | None:
+    """The SAE that read a corpus last, where none is named."""
+    for view in services().extractions.list(ExtractionQuery(limit=50)).items:
+        if view.has_store and view.sae_id in names:
+            return view.sae_id
+    return next(iter(names), None)
+
+
+def _controls(state: MapState, names: list[str]) -> list[Any]:
+    is_umap = state.method == "umap"
+    sae = dmc.Select(
+        id=Map.SAE, label="SAE",
+        data=list(dict.fromkeys([*names, state.sae] if state.sae else names)),
+        value=state.sae, searchable=True, allowDeselect=False, className="as-grow",
+    )  # fmt: skip
+    kinds = [{"value": "pca", "label": "PCA"}, {"value": "umap", "label": "UMAP"}]
+    method = html.Div(
+        [
+            html.Span("Points", className="as-label", id="map-method-label"),
+            dmc.SegmentedControl(
+                id=map_field("method"), data=kinds, value=state.method or "pca",
+                **{"aria-labelledby": "map-method-label"},
+            ),
+        ]
+    )  # fmt: skip
+    colour = dmc.Select(
+        id=map_field("colour"), label="Colour", value=state.colour, searchable=True, clearable=True,
+        data=[{"value": name, "label": title} for name, title in COLOURINGS],
+        placeholder="Density", className="as-grow", clearButtonProps={"aria-label": "By density"},
+    )  # fmt: skip
+    return [
+        dmc.Group([sae, method, colour], align="end", gap="sm"),
+        html.Div(_umap_options(state), id=Map.UMAP, style={} if is_umap else _HIDDEN),
+    ]
+
+
+def _umap_options(state: MapState) -> Any:
+    fields = (
+        ("n_neighbors", "Neighbours", state.n_neighbors,
+         {"min": 2, "max": 20, "placeholder": "15"}),
+        ("min_dist", "Least distance", state.min_dist,
+         {"min": 0, "max": 1, "step": 0.05, "placeholder": "0.1"}),
+        ("seed", "Seed", state.seed, {"min": 0, "max": 2**32 - 1, "placeholder": "0"}),
+    )  # fmt: skip
+    return dmc.Group(
+        [
+            dmc.NumberInput(
+                id=map_field(name), label=label, value="" if value is None else value, w=120,
+                debounce=400, allowNegative=False, allowDecimal=name == "min_dist", **more,
+            )
+            for name, label, value, more in fields
+        ],
+        gap="sm", mt="sm",
+    )  # fmt: skip
+
+
+def _map() -> list[Any]:
+    return [
+        html.Div(loading(), id=Map.STATE),
+        html.Div(map_graph(Map.GRAPH, go.Figure()), id=Map.BOX, style=_HIDDEN),
+    ]
+
+
+@callbacks.on(
+    Output(Map.GRAPH, "figure"),
+    Output(Map.BOX, "style"),
+    Output(Map.STATE, "children"),
+    Output(Map.UMAP, "style"),
+    Output(Map.TICK, "disabled"),
+    Input(Map.DRAWN, "data"),
+    State(Shell.SCHEME, "computedColorScheme"),
+    errors_in=Map.ERROR,
+)
+def draw(drawn: Any, scheme: Any) -> tuple[Any, ...]:
+    """The points; or, for a UMAP that was not made, what would make it."""
+    state = MapState.parse(drawn)
+    options = {} if state.method == "umap" else _HIDDEN
+    if state.sae is None:
+        nothing = empty_state("No SAEs yet", "Features are those of an SAE: add one first.")
+        return go.Figure(), _HIDDEN, nothing, options, True
+    query = state.map_query(state.sae)
+    found = services().maps.map(query)
+    if found is None:
+        job = services().maps.making(query)
+        is_made = job is not None and not job.status.is_final
+        return go.Figure(), _HIDDEN, _unmade(query, job), options, not is_made
+    theme: Scheme = "dark" if scheme == "dark" else "light"
+    colours, note = _colours(state.colour_query(state.sae), by_choice=state.colour is not None)
+    figure = map_figure(found, colours, _labels(state.sae), theme)
+    return figure, {}, _about(found, note), options, True
+
+
+def _colours(query: ColourQuery, *, by_choice: bool) -> tuple[MapColours, str | None]:
+    """What was asked for; where nothing was chosen, something that is known."""
+    maps = services().maps
+    try:
+        return maps.colours(query), None
+    except (NotFound, Unavailable) as error:
+        other = "n" if isinstance(error, Unavailable) else _WITHOUT_STORE
+        if query.by == other:
+            raise
+        note = error.message if by_choice else None
+    for by in (other, "labelled"):
+        try:
+            return maps.colours(query.model_copy(update={"by": by})), note
+        except (NotFound, Unavailable):
+            continue
+    raise NotFound("there is nothing to colour the map by")
+
+
+def _labels(sae_id: str) -> dict[int, str]:
+    try:
+        marks = services().labels.snapshot(sae_id).marks
+    except ActiscopeError:  # the map is there without them
+        return {}
+    return {id: mark.label.text for id, mark in marks.items() if mark.label is not None}
+
+
+def _about(found: FeatureMap, note: str | None) -> Any:
+    n = len(found.features)
+    text = f"{n:,} features. Click a point to open its page; draw a loop to choose some."
+    said = [dmc.Text(text, size="sm", className="as-muted")]
+    if note:
+        said.append(dmc.Text(f"Coloured otherwise: {note}", size="sm"))
+    return html.Div(said, role="status", className="as-map-said")
+
+
+def _unmade(query: MapQuery, job: JobView | None) -> Any:
+    if job is not None and not job.status.is_final:
+        link = dcc.Link("The job", href=job_href(job.job_id))
+        return html.Div([job_progress(job), dmc.Group([_cancel(), link], mt="sm")])
+    services().decoders.require(query.sae_id)
+    text = (
+        "UMAP lays them out by their nearest directions: some seconds for thousands of features, "
+    )
+    text += "minutes for a hundred thousand. It is done once and kept."
+    if job is not None and job.status in (JobStatus.FAILED, JobStatus.CANCELLED):
+        text = f"The last try {job.status}{': ' + job.error_message if job.error_message else ''}."
+    return empty_state("This map was not made yet", text, _make(), icon_name="features")
+
+
+def _make() -> Any:
+    return dmc.Button("Make the map", id={"type": Map.MAKE, "index": 0})
+
+
+def _cancel() -> Any:
+    return dmc.Button("Cancel", id={"type": Map.CANCEL, "index": 0}, variant="default")
+
+
+@callbacks.on(
+    Output(Map.STATE, "children", allow_duplicate=True),
+    Output(Map.TICK, "disabled", allow_duplicate=True),
+    Output(Map.MADE, "data"),
+    Input({"type": Map.MAKE, "index": ALL}, "n_clicks"),
+    Input({"type": Map.CANCEL, "index": ALL}, "n_clicks"),
+    Input(Map.TICK, "n_intervals"),
+    State(Map.DRAWN, "data"),
+    State(Map.MADE, "data"),
+    errors_in=Map.ERROR,
+)
+def make(start: Any, cancel: Any, _tick: Any, drawn: Any, made: Any) -> tuple[Any, Any, Any]:
+    """Start the job, stop it, or say how far it is; when it is done the points are drawn."""
+    state, asked = MapState.parse(drawn), ctx.triggered_id
+    if state.sae is None or state.method != "umap":
+        return "", True, made
+    query, maps = state.map_query(state.sae), services().maps
+    job = maps.making(query)
+    if isinstance(asked, dict) and asked["type"] == Map.MAKE:
+        if not any(start):
+            raise PreventUpdate
+        job = maps.start(query)
+    elif isinstance(asked, dict) and job is not None:
+        if not any(cancel):
+            raise PreventUpdate
+        job = services().jobs.cancel(job.job_id)
+    if job is not None and job.status is JobStatus.SUCCEEDED:
+        return loading(), True, (made or 0) + 1
+    return _unmade(query, job), job is None or job.status.is_final, made
+
+
+callbacks.clientside(
+    browser.COLLECT,
+    Output(Map.VIEW, "data"),
+    Input(map_field(), "value"),
+    Input(Map.SAE, "value"),
+    State(Map.VIEW, "data"),
+)
+callbacks.clientside(
+    browser.PARTS,
+    Output(Map.DRAWN, "data"),
+    Output(Families.ASKED, "data"),
+    Input(Map.VIEW, "data"),
+    Input(Map.MADE, "data"),
+    State(Map.DRAWN, "data"),
+    State(Families.ASKED, "data"),
+    prevent_initial_call=False,
+)
+callbacks.clientside(
+    browser.LASSO,
+    Output(Map.CHOSEN, "data"),
+    Input(Map.GRAPH, "selectedData"),
+    Input(Map.CLEAR, "n_clicks"),
+    State(Map.CHOSEN, "data"),
+)
+callbacks.clientside(
+    browser.OPEN,
+    Output(Map.SINK, "data"),
+    Input(Map.GRAPH, "clickData"),
+    State(Map.VIEW, "data"),
+)
+callbacks.clientside(
+    browser.MIRROR,
+    Output(Map.SINK, "data", allow_duplicate=True),
+    Input(Map.VIEW, "data"),
+    Input(Map.CHOSEN, "data"),
+    prevent_initial_call="initial_duplicate",
+)
