@@ -224,16 +224,19 @@ class Labels:
         *,
         change_id: int | None = None,
         author: str | None = None,
+        sae_id: str | None = None,
     ) -> BulkReport:
         """Take back a change, or all that were made together; this can be undone, too.
 
         Raises:
-            NotFound: the history has no such change.
+            NotFound: the history has no such change, or not that of `sae_id`.
             Conflict: it was taken back already, or something was changed since; nothing is done.
         """
         if (batch_id is None) == (change_id is None):
             raise InvalidArgument("give either batch_id or change_id")
         found = self._store.change(change_id, batch_id)
+        if sae_id not in (None, found.sae_id):
+            raise NotFound(f"the history of {sae_id} has no such change", sae_id=sae_id)
         return _report(self._store.undo(found, batch_id is not None, self._named(author)))
 
     def export(self, sae_id: str, format: Format = "csv") -> Download:

@@ -6,6 +6,7 @@ import codecs
 import io
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from services.errors import InvalidArgument, TooLarge
@@ -26,6 +27,21 @@ _KNOWN = (
     "product, explanations of Neuronpedia (index and description), or an object by the numbers of "
     "the features"
 )
+
+
+def read_file(path: Path) -> bytes:
+    """The content of a file.
+
+    Raises:
+        InvalidArgument: it cannot be read.
+        TooLarge: more than `MAX_BYTES`.
+    """
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise _too_large()
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidArgument(f"{path.name} cannot be read: {error.strerror}") from None
 
 
 def label_file(content: bytes) -> LabelFile:
