@@ -24,30 +24,30 @@ _FIRST = ("fires", "cosine", *COLUMNS)  # where they stand, if they are shown
 
 # cells and formatters are in assets/actiscope_features.js, colours and sizes in assets/features.css
 _THEME = "themeQuartz.withPart(colorSchemeVariable)"
-_NUMBER = {"type": "rightAligned", "cellClass": "as-num", "width": 112}
+_NUMBER = {"type": "rightAligned", "cellClass": "as-num"}
 _WHOLE = {"feature", "n", "n_documents", "n_labels"}
 _SHARES = {"document_density", "confidence"}
 _OWN: dict[str, dict[str, Any]] = {
     "starred": {
         "headerName": "★",
-        "width": 48,
+        "width": 44,
         "pinned": "left",
         "cellRenderer": "FeatureStar",
         "cellClass": "as-cell-star",
         "resizable": False,
     },
     "feature": {
-        "headerName": "Feature",
-        "width": 112,
+        "headerName": "#",
+        "width": 84,
         "pinned": "left",
         "cellRenderer": "FeatureLink",
         "cellClass": "as-num as-right",
     },
-    "label": {"width": 230, "cellRenderer": "FeatureLabel"},
-    "category": {"width": 130},
+    "label": {"width": 190, "cellRenderer": "FeatureLabel"},
+    "category": {"width": 116},
     "source": {"width": 110},
     "skipped": {"width": 160},
-    "token_density": {"width": 132, "cellRenderer": "FeatureDensity"},
+    "token_density": {"width": 116, "cellRenderer": "FeatureDensity"},
     "top_tokens": {"width": 250, "cellRenderer": "FeatureTokens"},
     "promoted": {"width": 250, "cellRenderer": "FeatureTokens"},
     "example": {"width": 420, "cellRenderer": "FeatureExample"},
@@ -79,8 +79,8 @@ def grid_columns(
     return found
 
 
-def feature_grid(id: str, columns: list[dict[str, Any]]) -> dag.AgGrid:
-    """The grid. Answer `getRowsRequest` with `getRowsResponse`; a star is `cellRendererData`."""
+def feature_grid(id: str, columns: list[dict[str, Any]], stars: str) -> dag.AgGrid:
+    """The grid. Answer `getRowsRequest` with `getRowsResponse`; stars go to the store `stars`."""
     return dag.AgGrid(
         id=id,
         columnDefs=columns,
@@ -93,10 +93,12 @@ def feature_grid(id: str, columns: list[dict[str, Any]]) -> dag.AgGrid:
         },
         rowModelType="infinite",
         className="as-grid as-feature-grid",
+        style={"height": "max(420px, calc(100vh - 300px))"},
         getRowId="params.data.id",
         eventListeners={"cellKeyDown": ["pressInCell(params)"]},
         dashGridOptions={
             "theme": {"function": _THEME},
+            "context": {"stars": stars},
             "rowBuffer": 0,
             "cacheBlockSize": BLOCK_ROWS,
             "maxBlocksInCache": 20,
@@ -171,4 +173,5 @@ def _look(column: ColumnInfo) -> dict[str, Any]:
         return {"width": 150}
     name = column.name
     form = "shareOfOne" if name in _SHARES else "wholeNumber" if name in _WHOLE else "measured"
-    return {"valueFormatter": {"function": f"{form}(params.value)"}, **_NUMBER}
+    width = 92 + 6 * max(0, len(column.title) - 5)  # that of the heading with its arrow
+    return {"valueFormatter": {"function": f"{form}(params.value)"}, "width": width, **_NUMBER}

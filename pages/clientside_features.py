@@ -117,6 +117,14 @@ SELECTED: Final = """
 """
 """The numbers of the selected features, and what the button of the bulk edit says."""
 
+NEEDED: Final = """
+(deed) => {
+  const shown = needed => (needed ? {} : {display: 'none'});
+  return [shown(deed === 'add' || deed === 'skip'), shown(deed === 'add' || deed === 'category')];
+}
+"""
+"""Which fields of the dialog the deed needs."""
+
 FOLLOW_ADDRESS: Final = """
 (view, apply) => {
   const {no_update, set_props} = window.dash_clientside;

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import Input, Output, State, dcc, html
+from dash import Input, Output, Patch, State, dcc, html
 from dash.exceptions import PreventUpdate
 
 from components.extractions import new_button
@@ -30,7 +30,7 @@ from pages import clientside_features as browser
 from pages.callbacks import CallbackSet
 from pages.context import services
 from pages.features_bulk import bulk_parts
-from pages.features_filters import column_panel, filter_panel, search_field
+from pages.features_filters import between, column_panel, filter_panel, search_field
 from pages.features_ids import Bulk, Table, reset, table_bound, table_field
 from pages.features_state import TableState
 from pages.features_views import views_panel
@@ -41,7 +41,15 @@ from services.types import EntryState, ExtractionView, SaeCard
 callbacks = CallbackSet()
 
 PATH = "/features"
-_STORES = (Table.SINK, Table.ASKED, Table.ROW, Bulk.CHANGED, Bulk.SELECTED)
+_STORES = (
+    *Table.SINKS,
+    Table.ASKED,
+    Table.ROW,
+    Table.STAR,
+    Table.JUMP_ASKED,
+    Bulk.CHANGED,
+    Bulk.SELECTED,
+)
 
 
 def layout(**query: Any) -> html.Div:
@@ -65,6 +73,24 @@ def apply(state_data: Any) -> list[Any]:
     return _body(TableState.parse(state_data))
 
 
+@callbacks.on(
+    Output(Table.BOUNDS, "children"),
+    Output(Table.ADD_BOUND, "value"),
+    Input(Table.ADD_BOUND, "value"),
+    State(table_bound(), "id"),
+)
+def add_bound(name: Any, known: Any) -> tuple[Any, None]:
+    """Fields for the bounds of one more column."""
+    shown = {id.get("column") for id in known or [] if isinstance(id, Mapping)}
+    column = next((c for c in services().features.columns() if c.name == name), None)
+    if column is None:
+        raise PreventUpdate
+    fields = Patch()
+    if name not in shown:
+        fields.append(between(column))
+    return fields, None
+
+
 def _body(state: TableState) -> list[Any]:
     try:
         cards = services().registry.saes()
@@ -75,14 +101,16 @@ def _body(state: TableState) -> list[Any]:
         text = "Features are those of a sparse autoencoder: add one first."
         return [feature_tabs("table"), empty_state("No SAEs yet", text, link, icon_name="saes")]
     state = state.model_copy(update={"sae": state.sae or _usual(cards)})
+    views = _readable(state.sae)
+    usual = COLUMNS if views else WITHOUT_STORE
     return [
         feature_tabs("table", state.sae),
         *(dcc.Store(id=i) for i in _STORES),
         dcc.Store(id=Table.VIEW, data=state.as_data()),
-        dcc.Store(id=Table.USUAL, data=[*_usual_columns(state)]),
-        dmc.Paper([*_choices(state, cards), _panels(state)], className="as-section"),
+        dcc.Store(id=Table.USUAL, data=[*usual]),
+        dmc.Paper([*_choices(state, cards, views), _panels(state, usual)], className="as-section"),
         html.Div(id=Table.ERROR),
-        dmc.Paper(_table(state), className="as-section"),
+        dmc.Paper(_table(state, usual), className="as-section"),
     ]
 
 
@@ -96,8 +124,9 @@ def _usual(cards: Sequence[SaeCard]) -> str:
     return names[0]
 
 
-def _choices(state: TableState, cards: Sequence[SaeCard]) -> list[Any]:
-    views = _readable(state.sae)
+def _choices(
+    state: TableState, cards: Sequence[SaeCard], views: Sequence[ExtractionView]
+) -> list[Any]:
     names = [card.info.sae_id for card in cards]
     sae = dmc.Select(
         id=Table.SAE, label="SAE", data=[*dict.fromkeys([*names, str(state.sae)])],
@@ -140,32 +169,30 @@ def _store_name(view: ExtractionView) -> str:
     return f"{view.corpus_name}, {view.live.n_tokens or 0:,} tokens, {at:%Y-%m-%d %H:%M}{rest}"
 
 
-def _panels(state: TableState) -> html.Div:
+def _panels(state: TableState, usual: Sequence[str]) -> html.Div:
     known = services().features.columns()
     return html.Div(
         [
             filter_panel(state, known, _categories(state.sae)),
-            column_panel(column_choices(known), state.shown(_usual_columns(state))),
+            column_panel(column_choices(known), state.shown(usual)),
             views_panel(),
         ],
         className="as-panels",
     )
 
 
-def _table(state: TableState) -> list[Any]:
+def _table(state: TableState, usual: Sequence[str]) -> list[Any]:
     asked = [name for name in ("fires", "cosine") if state.asks(name)]
-    shown = {*state.shown(_usual_columns(state)), *asked}
-    grid = feature_grid(Table.GRID, grid_columns(services().features.columns(), shown, state.order))
+    shown = {*state.shown(usual), *asked}
+    grid = feature_grid(
+        Table.GRID, grid_columns(services().features.columns(), shown, state.order), Table.STAR
+    )
     nothing = empty_state(
         "No feature passes these filters", "Widen one of them, or clear them all.",
         dmc.Button("Clear filters", id=reset("nothing"), variant="default"), icon_name="search",
     )  # fmt: skip
     over = html.Div(nothing, id=Table.NOTHING, style={"display": "none"})
     return [_tools(), *bulk_parts(), html.Div([grid, over], className="as-grid-box")]
-
-
-def _usual_columns(state: TableState) -> tuple[str, ...]:
-    return COLUMNS if _readable(state.sae) else WITHOUT_STORE
 
 
 def _categories(sae_id: str | None) -> Mapping[str, int]:
@@ -225,28 +252,28 @@ callbacks.clientside(
 )
 callbacks.clientside(
     browser.REFETCH,
-    Output(Table.SINK, "data"),
+    Output(Table.SINKS[0], "data"),
     Input(Table.ASKED, "data"),
     Input(Bulk.CHANGED, "data"),
     State(Table.GRID, "id"),
 )
 callbacks.clientside(
     browser.SHOW_COLUMNS,
-    Output(Table.SINK, "data", allow_duplicate=True),
+    Output(Table.SINKS[1], "data"),
     Input(Table.VIEW, "data"),
     State(Table.USUAL, "data"),
     State(Table.GRID, "id"),
 )
 callbacks.clientside(
     clientside.mirror_fields(PATH, TableState.model_fields),
-    Output(Table.SINK, "data", allow_duplicate=True),
+    Output(Table.SINKS[2], "data"),
     Input(Table.VIEW, "data"),
-    prevent_initial_call="initial_duplicate",
+    prevent_initial_call=False,
 )
 callbacks.clientside(
     browser.FOLLOW_ADDRESS,
-    Output(Table.SINK, "data", allow_duplicate=True),
+    Output(Table.SINKS[3], "data"),
     Input(Table.VIEW, "data"),
     State(Table.APPLY, "id"),
-    prevent_initial_call="initial_duplicate",
+    prevent_initial_call=False,
 )

@@ -172,3 +172,10 @@ callbacks.clientside(
     Output(Bulk.OPEN, "children"),
     Input(Table.GRID, "selectedRows"),
 )
+callbacks.clientside(
+    browser.NEEDED,
+    Output(Bulk.TEXT, "style"),
+    Output(Bulk.CATEGORY, "style"),
+    Input(Bulk.DO, "value"),
+    prevent_initial_call=False,
+)

@@ -35,21 +35,23 @@ def filter_panel(
     """All other filters, folded away; open when the address has set one of them."""
     bounds = state.bounds()
     numbers = [c for c in columns if c.kind == "number" and c.needs != "query"]
-    first = [c for c in numbers if c.name in _FIRST]
-    rest = [c for c in numbers if c.name not in (*_FIRST, "feature")]
-    more = html.Details(
-        [html.Summary("More columns"), _bounds(rest, bounds)],
-        className="as-details",
-        open=any(c.name in bounds for c in rest),
-    )
+    shown = [c for c in numbers if c.name in _FIRST or c.name in bounds]
+    rest = [{"value": c.name, "label": c.title} for c in numbers if c.name not in _FIRST]
+    more = dmc.Select(
+        id=Table.ADD_BOUND, data=rest, placeholder="Another column", searchable=True, size="xs",
+        w=190, nothingFoundMessage="None found", **{"aria-label": "Bounds of another column"},
+    )  # fmt: skip
     clear = dmc.Button("Clear filters", id=reset("panel"), variant="default", size="xs")
     body = [
         dmc.Group(_marks(state, categories), align="end", gap="sm"),
         dmc.Group(_evidence(state), align="end", gap="sm"),
         html.H3("Between", className="as-option-title"),
-        _bounds(first, bounds),
-        more,
-        dmc.Group([clear], justify="flex-end"),
+        html.Div(
+            [between(c, bounds.get(c.name, ("", ""))) for c in shown],
+            id=Table.BOUNDS,
+            className="as-bounds",
+        ),
+        dmc.Group([more, clear], justify="space-between"),
     ]
     count = html.Span(_count(state), id=Table.FILTERED, className="as-count")
     return html.Details(
@@ -117,12 +119,8 @@ def _evidence(state: TableState) -> list[Any]:
     ]  # fmt: skip
 
 
-def _bounds(columns: Sequence[ColumnInfo], bounds: Mapping[str, tuple[str, str]]) -> html.Div:
-    return html.Div([_between(c, bounds.get(c.name, ("", ""))) for c in columns],
-                    className="as-bounds")  # fmt: skip
-
-
-def _between(column: ColumnInfo, given: tuple[str, str]) -> html.Div:
+def between(column: ColumnInfo, given: tuple[str, str] = ("", "")) -> html.Div:
+    """The fields for the least and the greatest value of a column."""
     name = column.title
     ends = [
         dmc.NumberInput(

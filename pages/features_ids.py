@@ -13,9 +13,11 @@ class Table:
     BODY = "features-body"  # all of the page that depends on the address
     APPLY = "features-apply"  # a whole state to show instead: a saved view, another SAE, nothing
     VIEW = "features-view"  # what the address carries
-    SINK = "features-sink"
+    SINKS = tuple(f"features-sink-{i}" for i in range(5))  # of effects without a result
     ERROR = "features-error"
     SAE = "features-sae"
+    BOUNDS = "features-bounds"  # the fields of least and greatest values
+    ADD_BOUND = "features-add-bound"
     COLUMNS = "features-columns"  # which columns are shown
     GRID = "features-grid"
     NOTHING = "features-nothing"  # lies over the grid when nothing passes
@@ -24,9 +26,11 @@ class Table:
     EXPORTS = "features-exports"
     JUMP = "features-jump"
     JUMP_GO = "features-jump-go"
+    JUMP_ASKED = "features-jump-asked"
     JUMP_SAID = "features-jump-said"
     RANDOM = "features-random"
     ROW = "features-row"  # the row to be shown: {row, at}
+    STAR = "features-star"  # the star that was pressed: {feature, on}
     ASKED = "features-asked"  # changes when other rows are asked for
     USUAL = "features-usual"  # the columns that are shown without a choice
 
@@ -56,6 +60,7 @@ class Views:
     NAME = "features-view-name"
     REPLACE = "features-view-replace"
     SAVE = "features-view-save"
+    ASKED = "features-view-asked"  # when the present view was to be kept
     CHANGED = "features-views-changed"
 
 

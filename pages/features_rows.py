@@ -13,6 +13,7 @@ from dash.exceptions import PreventUpdate
 from components.feature_links import feature_href
 from components.feature_table import feature_rows, total_text
 from components.ids import Shell
+from pages import clientside
 from pages import clientside_features as browser
 from pages.callbacks import CallbackSet
 from pages.context import services
@@ -42,13 +43,13 @@ def fetch_rows(request: Any, view_data: Any) -> tuple[Any, Any, Any]:
     state = sorted_by(TableState.parse(view_data), request)
     if state.sae is None:
         raise PreventUpdate
+    found = None
     try:
         found = services().features.page(state.query(state.sae, **_paging(request)))
-    except ActiscopeError:
-        # The grid waits for an answer, whatever else is said of it.
-        set_props(Table.GRID, {"getRowsResponse": {"rowData": [], "rowCount": 0}})
-        set_props(Table.TOTAL, {"children": "No features: see above"})
-        raise
+    finally:
+        if found is None:  # the grid waits for an answer, whatever else is said of it
+            set_props(Table.GRID, {"getRowsResponse": {"rowData": [], "rowCount": 0}})
+            set_props(Table.TOTAL, {"children": "No features"})
     rows = feature_rows(state.sae, found.items, state.store)
     total = total_text(found.total, found.n_features)
     answer = {"rowData": rows, "rowCount": found.total}
@@ -99,13 +100,12 @@ def link_exports(view_data: Any) -> list[Any]:
 @callbacks.on(
     Output(Table.ROW, "data"),
     Output(Table.JUMP_SAID, "children"),
-    Input(Table.JUMP_GO, "n_clicks"),
-    Input(Table.JUMP, "n_submit"),
+    Input(Table.JUMP_ASKED, "data"),
     State(Table.JUMP, "value"),
     State(Table.VIEW, "data"),
     errors_in=Table.ERROR,
 )
-def jump(_clicks: Any, submits: Any, number: Any, view_data: Any) -> tuple[Any, Any]:
+def jump(asked: Any, number: Any, view_data: Any) -> tuple[Any, Any]:
     """Where in the table the feature of this number is; a link to it where it does not pass."""
     state = TableState.parse(view_data)
     if state.sae is None:
@@ -121,7 +121,7 @@ def jump(_clicks: Any, submits: Any, number: Any, view_data: Any) -> tuple[Any, 
         return None, [f"Feature {number} does not pass the filters: ", link, "."]
     row = ids.index(number)
     link = dcc.Link("open its page", href=href)
-    return {"row": row, "at": submits}, [f"Feature {number} is in row {row + 1:,}: ", link, "."]
+    return {"row": row, "at": asked}, [f"Feature {number} is in row {row + 1:,}: ", link, "."]
 
 
 @callbacks.on(
@@ -142,14 +142,13 @@ def open_any(clicks: Any, view_data: Any) -> str:
 
 
 @callbacks.on(
-    Input(Table.GRID, "cellRendererData"),
+    Input(Table.STAR, "data"),
     State(Table.VIEW, "data"),
     State(Shell.AUTHOR, "data"),
 )
-def star(pressed: Any, view_data: Any, author: Any) -> None:
+def star(asked: Any, view_data: Any, author: Any) -> None:
     """Star the feature of a row, or take its star; the row shows it already."""
     state = TableState.parse(view_data)
-    asked = pressed.get("value") if isinstance(pressed, Mapping) else None
     if state.sae is None or not isinstance(asked, Mapping):
         raise PreventUpdate
     feature, on = asked.get("feature"), asked.get("on")
@@ -158,13 +157,19 @@ def star(pressed: Any, view_data: Any, author: Any) -> None:
     try:
         services().labels.star(state.sae, feature, on, typed(author))
     except ActiscopeError:
-        set_props(Bulk.CHANGED, {"data": {"refused": feature, "at": pressed.get("timestamp")}})
+        set_props(Bulk.CHANGED, {"data": {"refused": feature, "at": asked.get("at")}})
         raise
 
 
 callbacks.clientside(
+    clientside.ENTERED,
+    Output(Table.JUMP_ASKED, "data"),
+    Input(Table.JUMP_GO, "n_clicks"),
+    Input(Table.JUMP, "n_submit"),
+)
+callbacks.clientside(
     browser.SHOW_ROW,
-    Output(Table.SINK, "data", allow_duplicate=True),
+    Output(Table.SINKS[4], "data"),
     Input(Table.ROW, "data"),
     State(Table.GRID, "id"),
 )

@@ -12,6 +12,7 @@ from dash.exceptions import PreventUpdate
 from components.icons import icon
 from components.ids import Shell
 from components.runs import time_element
+from pages import clientside
 from pages.callbacks import CallbackSet
 from pages.context import services
 from pages.features_ids import Table, Views, view_button, view_removal
@@ -38,7 +39,12 @@ def views_panel() -> html.Details:
     )  # fmt: skip
     body = [html.Div(id=Views.ERROR), html.Div(id=Views.BOX), form]
     return html.Details(
-        [html.Summary("Saved views"), dmc.Stack(body, gap="sm"), dcc.Store(id=Views.CHANGED)],
+        [
+            html.Summary("Saved views"),
+            dmc.Stack(body, gap="sm"),
+            dcc.Store(id=Views.ASKED),
+            dcc.Store(id=Views.CHANGED),
+        ],
         className="as-options as-details",
     )
 
@@ -79,25 +85,22 @@ def _line(view: SavedView) -> list[Any]:
 @callbacks.on(
     Output(Views.CHANGED, "data"),
     Output(Views.NAME, "value"),
-    Input(Views.SAVE, "n_clicks"),
-    Input(Views.NAME, "n_submit"),
+    Input(Views.ASKED, "data"),
     State(Views.NAME, "value"),
     State(Views.REPLACE, "checked"),
     State(Table.VIEW, "data"),
     State(Shell.AUTHOR, "data"),
     errors_in=Views.ERROR,
 )
-def save(
-    clicks: Any, submits: Any, name: Any, replace: Any, view_data: Any, author: Any
-) -> tuple[Any, str]:
+def save(asked: Any, name: Any, replace: Any, view_data: Any, author: Any) -> tuple[Any, str]:
     """Keep what the table shows now."""
     state = TableState.parse(view_data)
-    if not (clicks or submits) or state.sae is None:
+    if not asked or state.sae is None:
         raise PreventUpdate
     kept = {name: value for name, value in state.as_data().items() if name != "sae"}
     values = {"sae_id": state.sae, "name": name or "", "state": kept, "author": typed(author)}
     view = services().views.save(SaveView.parse(values | {"replace": bool(replace)}))
-    return f"saved {view.view_id} {clicks} {submits}", ""
+    return f"saved {view.view_id} {asked}", ""
 
 
 @callbacks.on(
@@ -128,3 +131,11 @@ def show(clicks: Any, view_data: Any) -> dict[str, Any]:
         raise PreventUpdate
     view = services().views.get(state.sae, str(asked["view"]))
     return {**view.state, "sae": state.sae}
+
+
+callbacks.clientside(
+    clientside.ENTERED,
+    Output(Views.ASKED, "data"),
+    Input(Views.SAVE, "n_clicks"),
+    Input(Views.NAME, "n_submit"),
+)
