@@ -16,6 +16,7 @@ from services.cli.decoder import decoder
 from services.cli.extract import extract
 from services.cli.extractions import extractions
 from services.cli.jobs import jobs
+from services.cli.labels import labels
 from services.cli.models import model
 from services.cli.overview import overview
 from services.cli.run import run
@@ -46,6 +47,7 @@ for _command in (
     extract,
     extractions,
     jobs,
+    labels,
     store,
     overview,
     decoder,

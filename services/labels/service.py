@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from db.label_records import LabelRecord
@@ -84,7 +84,7 @@ class Labels:
                 self._snapshots.popitem(last=False)
         return found
 
-    def texts(self, sae_id: str, ids: Collection[int]) -> dict[int, str]:
+    def texts(self, sae_id: str, ids: Iterable[int]) -> dict[int, str]:
         """The chosen labels of some features; those without one, and of unknown SAEs, are left
         out.
         """
