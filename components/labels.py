@@ -46,8 +46,16 @@ def source_badge(source: LabelSource, name: str | None) -> html.Span:
 
 
 def notes_view(notes: str) -> dcc.Markdown:
-    """Notes as they are to be read: Markdown, without any HTML in it."""
-    return dcc.Markdown(notes, className="as-notes", dangerously_allow_html=False)
+    """Notes as they are to be read: Markdown without HTML; of pictures the links to them.
+
+    A picture would be fetched from wherever the notes say.
+    """
+    return dcc.Markdown(without_pictures(notes), className="as-notes", dangerously_allow_html=False)
+
+
+def without_pictures(notes: str) -> str:
+    """Markdown whose pictures are links; the form does the same in the browser."""
+    return notes.replace("![", "[")
 
 
 def label_cards(known: FeatureLabels, act: Callable[[str, str], Id]) -> html.Ul:

@@ -49,7 +49,6 @@ from pages import (
     labels_files,
     labels_history,
     labels_queue,
-    labels_queue_item,
     models,
     new_extraction,
     not_found_404,
@@ -89,7 +88,7 @@ _FEATURE = (  # the page of one, in sections
     feature_code, feature_labels, feature_probes, feature_runs,
 )  # fmt: skip
 _LABELS = (
-    author, label_form, labels, labels_queue, labels_queue_item, labels_history, labels_files,
+    author, label_form, labels, labels_queue, labels_history, labels_files,
 )  # fmt: skip
 _ALL = (
     *_PLAYGROUND, health, *_REGISTRY, *_CORPORA, *_EXTRACTIONS, *_FEATURES, *_FEATURE, *_LABELS,

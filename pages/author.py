@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import dash_mantine_components as dmc
 from dash import Input, Output
 
@@ -17,8 +19,13 @@ def author_input(at: str) -> dmc.TextInput:
     """The field of the user's name; `at` tells those of a page apart."""
     return dmc.TextInput(
         id=author_field(at), label="Your name", placeholder=services().settings.author,
-        attributes={"input": {"maxLength": 100}}, debounce=300,
+        attributes={"input": {"maxLength": 100}},
     )  # fmt: skip
+
+
+def author_of(kept: Any) -> str | None:
+    """The name that the browser keeps; None where there is none, or no name."""
+    return kept[:100] if isinstance(kept, str) and kept.strip() else None
 
 
 callbacks.clientside(

@@ -15,12 +15,12 @@ from components.ids import Shell
 from components.labels import change_lines, label_cards
 from components.shell import section
 from pages import clientside
-from pages.author import author_input
+from pages.author import author_input, author_of
 from pages.callbacks import CallbackSet
 from pages.context import services
 from pages.feature_ids import FeatureIds
 from pages.feature_state import Place
-from pages.label_form import changed, clicked, given, label_form
+from pages.label_form import change_of, changed, clicked, given, label_form
 from pages.label_ids import Labels, label_act, label_field, undo_change
 from services.labels.requests import AddLabel, EditLabel
 from services.types.labels import FeatureLabels, Label
@@ -47,7 +47,7 @@ def section_for() -> Component:
             id=Labels.FORM,
             className="as-label-form",
         ),
-        html.Div(id=Labels.SKIP_BOX),
+        _skip_row(),
         html.Div(id=Labels.HISTORY),
     ]
     return section("Labels", body, id=Labels.SECTION)
@@ -62,9 +62,27 @@ def _save_row() -> Any:
     return dmc.Group([author_input(_AT), buttons], gap="md", align="end")
 
 
+def _skip_row() -> Any:
+    """The way out of the queue, or back into it."""
+    reason = dmc.TextInput(
+        id=Labels.REASON, placeholder="Why nobody should label it now", size="sm", w=260,
+        **{"aria-label": "Reason to leave it out of the queue"},
+    )  # fmt: skip
+    skip = dmc.Button("Leave out", id=Labels.SKIP, variant="default", size="sm")
+    back = dmc.Button("Put back", id=Labels.UNSKIP, variant="default", size="sm")
+    said = dmc.Text(id=Labels.SKIPPED, size="sm")
+    rows = [
+        dmc.Group([reason, skip], id=Labels.SKIP_BOX, gap="sm"),
+        dmc.Group([said, back], id=Labels.UNSKIP_BOX, gap="sm", style=_HIDDEN),
+    ]
+    return html.Div(rows, className="as-label-skip")
+
+
 @callbacks.on(
     Output(Labels.LIST, "children"),
-    Output(Labels.SKIP_BOX, "children"),
+    Output(Labels.SKIPPED, "children"),
+    Output(Labels.SKIP_BOX, "style"),
+    Output(Labels.UNSKIP_BOX, "style"),
     Output(Labels.HISTORY, "children"),
     Output(label_field(_AT, "category"), "data"),
     Input(FeatureIds.PLACE, "data"),
@@ -72,12 +90,15 @@ def _save_row() -> Any:
     prevent_initial_call=False,
     errors_in=Labels.ERROR,
 )
-def show(place_data: Any, _changed: Any) -> tuple[Any, Any, Any, list[str]]:
+def show(place_data: Any, _changed: Any) -> tuple[Any, ...]:
     """What is said of the feature now."""
     sae_id, feature = _named(place_data)
     known = services().labels.feature(sae_id, feature)
     cards = label_cards(known, label_act) if known.labels else _nothing()
-    return cards, _skipping(known), _history(known), categories(sae_id)
+    why = known.marks.skipped
+    boxes = ({}, _HIDDEN) if why is None else (_HIDDEN, {})
+    said = "" if why is None else f"Left out of the queue: {why}"
+    return cards, said, *boxes, _history(known), categories(sae_id)
 
 
 def categories(sae_id: str) -> list[str]:
@@ -96,20 +117,6 @@ def _named(place_data: Any) -> tuple[str, int]:
     if named is None:
         raise PreventUpdate
     return named
-
-
-def _skipping(known: FeatureLabels) -> Any:
-    """The way out of the queue, or back into it."""
-    if known.marks.skipped is not None:
-        text = dmc.Text(f"Left out of the queue: {known.marks.skipped}", size="sm")
-        back = dmc.Button("Put back", id=Labels.UNSKIP, variant="default", size="compact-sm")
-        return dmc.Group([text, back], gap="sm", className="as-label-skip")
-    reason = dmc.TextInput(
-        id=Labels.REASON, placeholder="Why nobody should label it now", size="sm",
-        **{"aria-label": "Reason to leave it out of the queue"},
-    )  # fmt: skip
-    skip = dmc.Button("Leave out", id=Labels.SKIP, variant="default", size="sm")
-    return dmc.Group([reason, skip], gap="sm", className="as-label-skip")
 
 
 def _history(known: FeatureLabels) -> Any:
@@ -143,7 +150,7 @@ def save(
     if not clicks:
         raise PreventUpdate
     sae_id, feature = _named(place)
-    fields = {**given(values, ids), "author": author}
+    fields = {**given(values, ids), "author": author_of(author)}
     if isinstance(edited, dict):
         kept = services().labels.edit(EditLabel.parse({**fields, **_version(edited)}))
     else:
@@ -200,19 +207,19 @@ def act(_choose: Any, _remove: Any, _undo: Any, author: Any) -> int:
     button = clicked()
     labels = services().labels
     if "change" in button:
-        labels.undo(change_id=button["change"], author=author)
+        labels.undo(change_id=change_of(button), author=author_of(author))
     elif button["do"] == "choose":
-        labels.choose(button["label"], author)
+        labels.choose(str(button["label"]), author_of(author))
     else:
-        labels.remove(button["label"], author)
+        labels.remove(str(button["label"]), author_of(author))
     return changed()
 
 
 @callbacks.on(
     Output(FeatureIds.CHANGED, "data", allow_duplicate=True),
-    Input(Labels.SKIP, "n_clicks", allow_optional=True),
-    Input(Labels.UNSKIP, "n_clicks", allow_optional=True),
-    State(Labels.REASON, "value", allow_optional=True),
+    Input(Labels.SKIP, "n_clicks"),
+    Input(Labels.UNSKIP, "n_clicks"),
+    State(Labels.REASON, "value"),
     State(FeatureIds.PLACE, "data"),
     State(Shell.AUTHOR, "data"),
     errors_in=Labels.ERROR,
@@ -222,9 +229,9 @@ def skip(_skip: Any, _unskip: Any, reason: Any, place: Any, author: Any) -> int:
     button = clicked()
     sae_id, feature = _named(place)
     if button == Labels.UNSKIP:
-        services().labels.unskip(sae_id, feature, author)
+        services().labels.unskip(sae_id, feature, author_of(author))
     else:
-        services().labels.skip(sae_id, feature, reason or "", author)
+        services().labels.skip(sae_id, feature, reason or "", author_of(author))
     return changed()
 
 

@@ -27,8 +27,8 @@ def label_form(at: str, categories: Sequence[str], label: Label | None = None) -
     )  # fmt: skip
     category = dmc.Autocomplete(
         id=label_field(at, "category"), label="Category", data=list(categories),
-        value=(label and label.category) or "", placeholder="none", attributes={"input": {"maxLength": MAX_CATEGORY}},
-        limit=20,
+        value=(label and label.category) or "", placeholder="none", limit=20,
+        attributes={"input": {"maxLength": MAX_CATEGORY}},
     )  # fmt: skip
     confidence = dmc.NumberInput(
         id=label_field(at, "confidence"), label="Confidence, 0 to 1", placeholder="not said",
@@ -75,13 +75,21 @@ def clicked() -> Any:
     return ctx.triggered_id
 
 
+def change_of(button: Any) -> int:
+    """The change that an undo button names."""
+    change = button.get("change") if isinstance(button, Mapping) else None
+    if not isinstance(change, int) or not 0 <= change < 2**63:
+        raise PreventUpdate
+    return change
+
+
 def changed() -> int:
     """Anything new: what a store is set to so that others look again."""
     return int(1000 * time())
 
 
 callbacks.clientside(
-    "notes => notes || ''",
+    "notes => (notes || '').replaceAll('![', '[')",
     Output(label_preview(MATCH), "children"),
     Input(label_field(MATCH, "notes"), "value"),
 )

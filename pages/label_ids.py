@@ -22,6 +22,8 @@ class Labels:
     CANCEL = "feature-label-cancel"
     SAID = "feature-label-said"  # what was just done
     SKIP_BOX = "feature-label-skip-box"
+    UNSKIP_BOX = "feature-label-unskip-box"
+    SKIPPED = "feature-label-skipped"  # why it is left out of the queue
     SKIP = "feature-label-skip"
     REASON = "feature-label-reason"
     UNSKIP = "feature-label-unskip"

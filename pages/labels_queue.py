@@ -14,6 +14,7 @@ from components.icons import icon
 from components.ids import Shell
 from components.shell import section
 from pages import clientside
+from pages.author import author_of
 from pages.callbacks import CallbackSet
 from pages.context import services
 from pages.label_form import changed, clicked, given
@@ -36,6 +37,7 @@ _ORDERS: Final = [
     {"value": "disagreement", "label": "Labels differ"},
     {"value": "family", "label": "One of each family"},
 ]
+_HIDDEN = {"display": "none"}
 _ORDERING = ("sae", "store", "order", "seed", "labelled")
 
 
@@ -85,9 +87,13 @@ def _buttons() -> html.Div:
         **{"aria-label": "Reason to leave the feature out"},
     )  # fmt: skip
     skip = dmc.Button("Leave out", id=Queue.SKIP, variant="default")
+    star = html.Button(
+        [icon("star", 16), "Star"], id=Queue.STAR, type="button",
+        className="as-button as-button-quiet as-toggle", **{"aria-pressed": "false"},
+    )  # fmt: skip
     keys = dmc.Group([dmc.Kbd("Ctrl"), "+", dmc.Kbd("Enter")], gap=4)
     said = html.Div(id=Queue.SAID, className="as-muted as-small", role="status")
-    rows = [dmc.Group([save, keys, later], gap="md"), dmc.Group([reason, skip], gap="sm")]
+    rows = [dmc.Group([save, keys, star, later], gap="md"), dmc.Group([reason, skip], gap="sm")]
     return html.Div([dmc.Group(rows, justify="space-between", gap="md"), said], id=Queue.BUTTONS)
 
 
@@ -95,13 +101,14 @@ def _buttons() -> html.Div:
     Output(Queue.ITEM, "data"),
     Output(Queue.BOX, "children"),
     Output(Queue.BUTTONS, "style"),
+    Output(Queue.STAR, "aria-pressed"),
     Input(LabelsPage.VIEW, "data"),
     State(Queue.ITEM, "data"),
     State(labels_field("order"), "value"),
     prevent_initial_call=False,
     errors_in=Queue.ERROR,
 )
-def first(view_data: Any, item_data: Any, order: Any) -> tuple[Any, Any, Any]:
+def first(view_data: Any, item_data: Any, order: Any) -> tuple[Any, ...]:
     """The first feature of the order; nothing changes when only another tab was opened."""
     state = LabelsState.parse(view_data)
     state = state.model_copy(update={"order": state.order or order})
@@ -111,7 +118,7 @@ def first(view_data: Any, item_data: Any, order: Any) -> tuple[Any, Any, Any]:
     return _next(state, None, asked)
 
 
-def _next(state: LabelsState, after: int | None, asked: str | None) -> tuple[Any, Any, Any]:
+def _next(state: LabelsState, after: int | None, asked: str | None) -> tuple[Any, ...]:
     """The feature behind `after`, as it is shown."""
     item = services().labels.next(state.queue(after))
     if item is None and after is not None:  # the end of the order: what was left for later
@@ -119,15 +126,17 @@ def _next(state: LabelsState, after: int | None, asked: str | None) -> tuple[Any
     if item is None:
         text = "Every feature of this order has a label or was left out."
         nothing = empty_state("Nothing is left to label", text, icon_name="check")
-        return Shown(sae=state.sae, asked=asked).as_data(), nothing, {"display": "none"}
+        return Shown(sae=state.sae, asked=asked).as_data(), nothing, _HIDDEN, "false"
     shown = Shown(sae=item.sae_id, feature=item.feature_id, asked=asked)
-    return shown.as_data(), queue_item(item, state.store), {}
+    pressed = "true" if item.marks.is_starred else "false"
+    return shown.as_data(), queue_item(item, state.store), {}, pressed
 
 
 @callbacks.on(
     Output(Queue.ITEM, "data", allow_duplicate=True),
     Output(Queue.BOX, "children", allow_duplicate=True),
     Output(Queue.BUTTONS, "style", allow_duplicate=True),
+    Output(Queue.STAR, "aria-pressed", allow_duplicate=True),
     Output(Queue.REASON, "value"),
     Output(Queue.SAID, "children"),
     Output(LabelsPage.CHANGED, "data", allow_duplicate=True),
@@ -155,7 +164,7 @@ def step(
     if button == Queue.SAVE:
         said = _labelled(shown.sae, shown.feature, given(values, ids), author)
     elif button == Queue.SKIP:
-        services().labels.skip(shown.sae, shown.feature, reason or "", author)
+        services().labels.skip(shown.sae, shown.feature, reason or "", author_of(author))
         said = f"#{shown.feature} is left out."
     else:
         said = f"#{shown.feature} stays in the queue."
@@ -166,8 +175,33 @@ def step(
 
 def _labelled(sae_id: str, feature: int, fields: dict[str, Any], author: Any) -> str:
     """Keep the label; in the queue it takes the place of the one that was chosen."""
-    new = {**fields, "sae_id": sae_id, "feature_id": feature, "author": author, "choose": True}
+    new = {
+        **fields,
+        "sae_id": sae_id,
+        "feature_id": feature,
+        "author": author_of(author),
+        "choose": True,
+    }
     return f"#{feature} is “{services().labels.add(AddLabel.parse(new)).text}”."
+
+
+@callbacks.on(
+    Output(Queue.STAR, "aria-pressed", allow_duplicate=True),
+    Output(LabelsPage.CHANGED, "data", allow_duplicate=True),
+    Input(Queue.STAR, "n_clicks"),
+    State(Queue.STAR, "aria-pressed"),
+    State(Queue.ITEM, "data"),
+    State(Shell.AUTHOR, "data"),
+    errors_in=Queue.ERROR,
+)
+def star(clicks: Any, pressed: Any, item_data: Any, author: Any) -> tuple[str, int]:
+    """Star the feature, or take the star away."""
+    shown = Shown.parse(item_data)
+    if not clicks or shown.sae is None or shown.feature is None:
+        raise PreventUpdate
+    on = pressed != "true"
+    services().labels.star(shown.sae, shown.feature, on, author_of(author))
+    return "true" if on else "false", changed()
 
 
 callbacks.clientside(

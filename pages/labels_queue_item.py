@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import dash_mantine_components as dmc
-from dash import Input, Output, State, dcc, html
+from dash import dcc, html
 from dash.development.base_component import Component
-from dash.exceptions import PreventUpdate
 
 from components.amounts import count_text, number_text, share_text
 from components.example_lines import ExampleLines, line_of
 from components.feature_links import feature_href
-from components.icons import icon
-from components.ids import Shell
 from components.token_text import visible
-from pages.callbacks import CallbackSet
 from pages.context import services
 from pages.feature_labels import categories
-from pages.label_form import changed, clicked, label_form
-from pages.label_ids import LabelsPage, Queue
+from pages.label_form import label_form
+from pages.label_ids import Queue
 from services.errors import ActiscopeError
 from services.evidence.requests import ExamplesQuery
 from services.types.features import FeatureLine
 from services.types.labels import QueueItem
-
-callbacks = CallbackSet()
 
 AT = "queue"
 _EXAMPLES = 8
@@ -51,20 +43,12 @@ def _head(item: QueueItem) -> html.Div:
     name = dcc.Link(f"#{item.feature_id}", href=feature_href(item.sae_id, item.feature_id))
     left = "1 is left" if item.n_left == 1 else f"{item.n_left:,} are left"
     facts = dmc.Text(f"{item.reason} · {left}", size="sm", className="as-muted as-num")
-    parts = [html.H3(name, className="as-queue-name"), _star(item.marks.is_starred), facts]
+    parts = [html.H3(name, className="as-queue-name"), facts]
     label = item.marks.label
     named = None
     if label is not None:
         named = dmc.Text(["Now: ", html.Strong(label.text)], size="sm", className="as-label-text")
     return html.Div([dmc.Group(parts, gap="sm"), named], className="as-queue-head")
-
-
-def _star(on: bool) -> Any:
-    return html.Button(
-        [icon("star", 16), "Star"], id=Queue.STAR, type="button",
-        className="as-button as-button-quiet as-button-small as-toggle",
-        **{"aria-pressed": "true" if on else "false"},
-    )  # fmt: skip
 
 
 def _evidence(item: QueueItem, store_id: str | None) -> list[Component]:
@@ -116,22 +100,3 @@ def _examples(item: QueueItem, store_id: str | None, line: FeatureLine) -> Examp
         max=abs(line.statistics.get("max") or 0.0),
         label=f"Strongest examples of feature {item.feature_id}",
     )  # fmt: skip
-
-
-@callbacks.on(
-    Output(Queue.STAR, "aria-pressed"),
-    Output(LabelsPage.CHANGED, "data", allow_duplicate=True),
-    Input(Queue.STAR, "n_clicks", allow_optional=True),
-    State(Queue.STAR, "aria-pressed"),
-    State(Queue.ITEM, "data"),
-    State(Shell.AUTHOR, "data"),
-    errors_in=Queue.ERROR,
-)
-def star(_clicks: Any, pressed: Any, item_data: Any, author: Any) -> tuple[str, int]:
-    """Star the feature, or take the star away."""
-    clicked()
-    if not isinstance(item_data, dict) or item_data.get("feature") is None:
-        raise PreventUpdate
-    on = pressed != "true"
-    services().labels.star(item_data["sae"], item_data["feature"], on, author)
-    return "true" if on else "false", changed()
