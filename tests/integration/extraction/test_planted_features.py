@@ -10,6 +10,7 @@ import pytest
 from services.container import Container
 from services.corpus.requests import AddCorpus, Packing
 from services.extraction.requests import StartExtraction
+from services.features.requests import FeatureTableQuery
 from services.settings import Settings
 from services.store import ActivationStore
 from services.types import JobStatus
@@ -185,3 +186,27 @@ def test_the_decoder_says_what_was_planted(container, feature):
         assert found.top[0].token_str == letter
     if feature == planted.ON_V:
         assert found.bottom[0].token_id == planted.id_of(tokenizer, "X")
+
+
+def test_the_table_of_features_finds_what_was_planted(container, extraction, expected, home):
+    names = [phase.name for phase in container.jobs.get(extraction.job_id).phases]
+    assert names[-1] == "features"
+    assert list((home / "derived" / "features" / extraction.extraction_id).glob("*-tokens.parquet"))
+    assert container.features.source(planted.SAE).store_id == extraction.extraction_id
+
+    def ids(**asked):
+        return container.features.ids(FeatureTableQuery.parse({"sae_id": planted.SAE, **asked}))
+
+    n = [len(expected.features[feature].positions) for feature in range(planted.D_SAE)]
+    assert ids(sort="n", descending=True) == sorted(range(planted.D_SAE), key=lambda f: (-n[f], f))
+    assert ids(sort="n", descending=True)[0] == planted.ALWAYS
+    assert ids(dead=True) == sorted(planted.DEAD_ONES)
+    assert ids(neighbour_of=planted.ON_X, sort="cosine", descending=True)[0] == planted.ALSO_ON_X
+    on_k = ids(text="K", search_in="top_tokens", dead=False)
+    assert {planted.ON_J_OR_K, planted.ON_K} <= set(on_k) <= {*on_k, planted.ALWAYS}
+    lines = container.features.lines(planted.SAE, [planted.ONLY_Q, planted.DEAD])
+    assert lines[planted.ONLY_Q].top_tokens == ("Q",)
+    start, stop = lines[planted.ONLY_Q].example_mark
+    assert lines[planted.ONLY_Q].example[start:stop] == "Q"
+    assert (lines[planted.DEAD].top_tokens, lines[planted.DEAD].example) == ((), None)
+    assert set(ids(fires_on="AZ")) == {planted.ONLY_Z, planted.ALWAYS}
