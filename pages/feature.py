@@ -49,9 +49,8 @@ from pages.feature_ids import (
     show_range,
     view_field,
 )
-from pages.feature_place import view_at
+from pages.feature_place import required_at, view_at
 from pages.feature_state import PARTS, EvidenceState, Place
-from services.errors import NotFound
 from services.features.requests import FeatureTableQuery
 from services.types.features import FeatureView
 
@@ -151,11 +150,7 @@ def _nothing() -> Any:
 )
 def show_head(place: Any, state_data: Any) -> tuple[Any, Any]:
     """Where the feature is from, what to beware of, and the features beside it."""
-    try:
-        view = view_at(place)
-    except NotFound:  # the error says what there is
-        set_props(FeatureIds.HEAD, {"children": None})
-        raise
+    view = required_at(place)
     if view is None:
         return None, None
     known = {**EvidenceState.parse(state_data).as_data(), "store": Place.parse(place).store}

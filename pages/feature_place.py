@@ -6,12 +6,25 @@ from typing import Any
 
 from pages.context import services
 from pages.feature_state import Place
+from services.errors import NotFound
 from services.evidence.requests import ViewQuery
 from services.types.features import FeatureView
 
 
 def view_at(place: Any) -> FeatureView | None:
-    """The feature of the place; None where the address names none."""
+    """The feature of the place; None where there is none: the head says so."""
+    try:
+        return required_at(place)
+    except NotFound:
+        return None
+
+
+def required_at(place: Any) -> FeatureView | None:
+    """The feature of the place; None where the address names none.
+
+    Raises:
+        NotFound: there is no such SAE, feature or store.
+    """
     at = Place.parse(place)
     if at.named is None:
         return None

@@ -22,7 +22,7 @@ from pages.feature_place import view_at
 from pages.feature_state import Place
 from pages.label_form import changed, clicked
 from pages.probe_ids import Probe, keep, remove_probe
-from services.errors import ActiscopeError
+from services.errors import ActiscopeError, InvalidArgument
 from services.probes.requests import AddProbe, ProbeQuery, TestText
 
 callbacks = CallbackSet()
@@ -50,8 +50,8 @@ def section_for() -> Component:
 
 def _test_form() -> list[Any]:
     text = dmc.Textarea(
-        id=Probe.TEXT, label="Your text", autosize=True, minRows=2, maxRows=12, debounce=300,
-        value="",
+        id=Probe.TEXT, label="Your text", autosize=True, minRows=2, maxRows=12, value="",
+        placeholder="Where does it fire?",
     )  # fmt: skip
     options = [
         {"value": "document", "label": "As a document"},
@@ -100,6 +100,8 @@ def test(clicks: Any, text: Any, read_as: Any, place: Any) -> tuple[Any, Any, An
     """The feature on the text, once the engine has time for it."""
     if not clicks:
         raise PreventUpdate
+    if not text:
+        raise InvalidArgument("write a text to test first")
     asked = TestText.parse({**_named(place), "text": text or "", "read_as": read_as})
     tested = services().probes.test(asked)
     return tested_view(tested, _known_max(place), _TOKENS), tested.text, {}, ""
