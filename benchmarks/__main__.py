@@ -32,6 +32,7 @@ BENCHMARKS = {
     "arrow_endpoint": "One feature over HTTP as an Arrow stream",
     "extraction_anchors": "Extraction against other tools",
     "catalogue": "Searching the catalogue of SAEs",
+    "feature_table": "The table of 131,072 features",
     "run_list": "The list of a thousand and of a million runs",
 }
 
