@@ -87,11 +87,11 @@ def _family(sae_id: str, family: FeatureFamily, on_map: Callable[[int], Any]) ->
     actions = [
         dmc.Button("On the map", id=on_map(family.number), variant="subtle", size="compact-xs",
                    **{"aria-label": f"Show {name} on the map"}),
-        dcc.Link("As a table", href=features_href(sae_id, ids=ids), className="as-small",
-                 **{"aria-label": f"Open {name} as a table"})
+        dcc.Link(["As a table", dmc.VisuallyHidden(f": {name}")],
+                 href=features_href(sae_id, ids=ids), className="as-small")
         if len(ids) <= _MOST_IN_ADDRESS else None,
-        dcc.Link("Compare", href=compare_href(*compared), className="as-small",
-                 **{"aria-label": f"Compare features of {name}"}),
+        dcc.Link(["Compare", dmc.VisuallyHidden(f" the first of {name}")],
+                 href=compare_href(*compared), className="as-small"),
     ]  # fmt: skip
     head = [
         html.B(f"{n:,} features"),
@@ -127,7 +127,7 @@ def kept_list(
             html.Li(
                 [
                     dcc.Link(name, href=href(one.set_id),
-                             **({"aria-current": "true"} if one.set_id == shown else {})),
+                             className="as-current" if one.set_id == shown else ""),
                     html.Span(about, className="as-muted as-small"),
                     html.A("CSV", href=f"{address}?format=csv", download="",
                            **{"aria-label": f"{name} as CSV"}),

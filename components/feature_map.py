@@ -2,176 +2,152 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
 import numpy as np
-import plotly.graph_objects as go
 from dash import dcc, html
+from dash.development.base_component import Component
 
 from components.amounts import UNKNOWN, count_text, number_text
 from components.colour import oklch
 from components.feature_links import feature_href
 from components.feature_lists import token_chips
-from components.figure_theme import TEMPLATES
 from components.tables import Column, table
-from components.theme import Scheme
+from components.theme import LEVELS
 from components.token_text import readable
 from services.types.features import FeatureLine, FeatureMap, MapColours
 
-HEIGHT = 560
-_CONFIG = {
-    "displayModeBar": True, "displaylogo": False, "responsive": True, "scrollZoom": True,
-    "modeBarButtons": [["lasso2d", "select2d", "pan2d", "zoom2d", "resetScale2d"]],
-}  # fmt: skip
+_LABEL = "Map of the features by their decoder directions; the table below lists what is chosen"
 # Of middling lightness, so that each reads on light and on dark.
-_GROUP_COLOURS = [oklch(0.62, 0.15, hue) for hue in (255, 50, 150, 330, 95, 20, 200, 290, 120)]
-_OTHERS, _NONE = oklch(0.62, 0.03, 255), oklch(0.68, 0.01, 255)
-_SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "x", "star", "pentagon",
-            "triangle-down", "hexagon")  # fmt: skip
+_NONE, _OTHERS = oklch(0.68, 0.01, 255), oklch(0.6, 0.03, 255)
+_GROUPS = [oklch(0.62, 0.15, hue) for hue in (255, 50, 150, 330, 95, 20, 200, 290, 120)]
+_SHAPES = ("circle", "diamond", "square", "up", "down")
+_SIGNS = {"circle": "●", "diamond": "◆", "square": "■", "up": "▲", "down": "▼"}
+_PALEST = 0.3  # where the scale of numbers begins: `assets/actiscope_map.js` has the same
 
 
-def map_graph(id: str, figure: go.Figure) -> html.Div:
-    """The map in a page; what is chosen on it stands under it as a table."""
-    label = "Map of the features by their decoder directions; the table below lists what is chosen"
-    return html.Div(
-        dcc.Graph(id=id, figure=figure, config=_CONFIG, style={"height": HEIGHT}),
-        role="figure", className="as-figure as-map", **{"aria-label": label},
-    )  # fmt: skip
+class FeatureCanvas(Component):
+    """The points on a canvas; needs the script in assets.
+
+    In:  points and legend (of `map_data`), labels {feature: text}, chosen ("3,5-9"), label
+         (accessible name).
+    Out: opened {feature, n}: a point that was clicked; selected {ids, n}: the points in a loop.
+    """
+
+    _children_props: list[str] = []
+    _base_nodes = ["children"]
+    _namespace = "actiscope"
+    _type = "FeatureCanvas"
+    _prop_names = ["id", "points", "legend", "labels", "chosen", "label", "opened", "selected"]
+    _valid_wildcard_attributes: list[str] = []
+    available_properties = _prop_names
+    available_wildcard_properties: list[str] = []
+
+    def __init__(self, id: str | None = None, **props: Any) -> None:
+        if id is not None:
+            props["id"] = id
+        super().__init__(**({"label": _LABEL} | props))
 
 
-def map_figure(
-    found: FeatureMap,
-    colours: MapColours,
-    labels: Mapping[int, str],
-    scheme: Scheme = "light",
-) -> go.Figure:
-    """A point for each feature; the last trace is empty and rings what is chosen elsewhere.
+def map_data(found: FeatureMap, colours: MapColours) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Points and legend as the script takes them: arrays as base64, little-endian.
 
-    `customdata` of a point is its feature, followed by the value that colours it.
+    A point's colour is a number: 0 for unknown or no group, else 1 to 255 along the scale, or one
+    more than the group.
     """
     values = colours.values[found.features]
-    text = [escape(_label(labels.get(i))) for i in found.features.tolist()]
-    figure = go.Figure()
+    codes = _codes(values, colours)
+    points = {
+        "map": f"{found.sae_id} {found.map_id}",
+        "features": _packed(found.features, "<i4"),
+        "x": _packed(found.x, "<f4"),
+        "y": _packed(found.y, "<f4"),
+        "value": _packed(values, "<f4"),
+        "colour": _packed(codes, "u1"),
+    }
+    names = ["none", *(readable(name) for name in colours.groups)]
+    legend = {
+        "kind": colours.kind, "title": colours.title.lower(), "levels": LEVELS, "names": names,
+        "colours": [_NONE, *map(_colour, range(len(colours.groups)))],
+        "shapes": ["circle", *map(_shape, range(len(colours.groups)))],
+    }  # fmt: skip
+    return points, legend
+
+
+def map_legend(found: FeatureMap, colours: MapColours) -> html.Div:
+    """What the colours mean."""
+    title = html.B(colours.title)
     if colours.kind == "group":
-        _add_groups(figure, found, colours, values, text)
-    else:
-        _add_numbers(figure, found, colours, values, text)
-    figure.add_trace(_rings())
-    axes = ["", ""]
-    if found.explained is not None:
-        shares = [f"{100 * share:.1f} % of the variance" for share in found.explained]
-        axes = [f"first component, {shares[0]}", f"second component, {shares[1]}"]
-    figure.update_layout(
-        template=TEMPLATES[scheme], height=HEIGHT, hovermode="closest", dragmode="lasso",
-        uirevision=found.map_id, selectionrevision=found.map_id,
-        legend={"orientation": "h", "y": -0.12, "itemsizing": "constant"},
-        showlegend=colours.kind == "group",
-    )  # fmt: skip
-    plain = {"showgrid": False, "zeroline": False, "showticklabels": False}
-    figure.update_xaxes(title_text=axes[0], **plain)
-    figure.update_yaxes(title_text=axes[1], **plain)
-    return figure
+        numbers = colours.values[found.features]
+        entries = [_entry(g, name, numbers) for g, name in enumerate(colours.groups)]
+        none = _entry(-1, "none", numbers)
+        return html.Div([title, *entries, none], className="as-map-legend")
+    known = _ends(colours.values[found.features], colours)
+    if known is None:
+        return html.Div([title, html.Span("nothing is known")], className="as-map-legend")
+    first = max(1, round(_PALEST * LEVELS))
+    stops = ", ".join(f"var(--as-l{level})" for level in range(first, LEVELS + 1))
+    bar = html.Span(
+        className="as-map-bar", style={"background": f"linear-gradient(to right, {stops})"}
+    )
+    ends = [number_text(10**end if colours.is_log else end) for end in known]
+    scale = " (log scale)" if colours.is_log else ""
+    return html.Div(
+        [title, html.Span(ends[0]), bar, html.Span(f"{ends[1]}{scale}")], className="as-map-legend"
+    )
 
 
-def ring_size(n: int) -> float:
-    """Of a ring around one of `n` points."""
-    return _size(n) + 7
+def _entry(group: int, name: str, numbers: np.ndarray) -> html.Span:
+    colour, shape = (_NONE, "circle") if group < 0 else (_colour(group), _shape(group))
+    n = int((numbers == group).sum())
+    sign = html.Span(_SIGNS[shape], style={"color": colour}, **{"aria-hidden": "true"})
+    return html.Span([sign, f" {readable(name)} ({n:,})"])
 
 
-def _size(n: int) -> float:
-    return float(np.clip(14 - 2 * np.log10(max(n, 1)), 3, 9))
+def _codes(values: np.ndarray, colours: MapColours) -> np.ndarray:
+    if colours.kind == "group":
+        return np.clip(values + 1, 0, 255)
+    known = _ends(values, colours)
+    if known is None:
+        return np.zeros(len(values))
+    low, high = known
+    share = (_shown(values, colours) - low) / ((high - low) or 1.0)
+    return np.where(np.isfinite(share), np.round(1 + 254 * share), 0)
 
 
-def _label(text: str | None, limit: int = 80) -> str:
-    if not text:
-        return ""
-    return readable(text if len(text) <= limit else text[: limit - 1] + "…")
+def _shown(values: np.ndarray, colours: MapColours) -> np.ndarray:
+    """As the scale has them: NaN where there is nothing to show."""
+    if not colours.is_log:
+        return values
+    return np.log10(np.where(values > 0, values, np.nan))
 
 
-def _points(
-    found: FeatureMap, chosen: np.ndarray, values: np.ndarray, text: list[str]
-) -> dict[str, Any]:
-    data = np.stack([found.features[chosen].astype(np.float64), values[chosen]], axis=1)
-    named = [word for word, is_it in zip(text, chosen.tolist(), strict=True) if is_it]
-    return {
-        "x": found.x[chosen], "y": found.y[chosen], "customdata": data, "mode": "markers",
-        "text": named,
-    }  # fmt: skip
+def _ends(values: np.ndarray, colours: MapColours) -> tuple[float, float] | None:
+    shown = _shown(values, colours)
+    known = shown[np.isfinite(shown)]
+    return (float(known.min()), float(known.max())) if len(known) else None
 
 
-def _add_numbers(
-    figure: go.Figure, found: FeatureMap, colours: MapColours, values: np.ndarray, text: list[str]
-) -> None:
-    shown = values
-    if colours.is_log:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            shown = np.where(values > 0, np.log10(np.where(values > 0, values, 1)), np.nan)
-    known = np.isfinite(shown)
-    hover = "<b>feature %{customdata[0]}</b> %{text}<br>"
-    size = _size(len(values))
-    figure.add_trace(
-        go.Scattergl(
-            **_points(found, ~known, values, text), name="unknown",
-            marker={"size": size, "color": _NONE, "opacity": 0.5},
-            hovertemplate=f"{hover}{colours.title.lower()} not known<extra></extra>",
-        )
-    )  # fmt: skip
-    figure.add_trace(
-        go.Scattergl(
-            **_points(found, known, values, text), name=colours.title,
-            marker={"size": size, "color": shown[known], "coloraxis": "coloraxis", "opacity": 0.9},
-            hovertemplate=f"{hover}{colours.title.lower()} %{{customdata[1]:.4~g}}<extra></extra>",
-        )
-    )  # fmt: skip
-    figure.update_layout(coloraxis=_scale(shown[known], colours))
-
-
-def _scale(shown: np.ndarray, colours: MapColours) -> dict[str, Any]:
-    """The ends of the colours: the palest ones, which a light page swallows, are left out."""
-    low, high = (float(shown.min()), float(shown.max())) if len(shown) else (0.0, 1.0)
-    extent = high - low or 1.0
-    at = np.linspace(low, high, 5).tolist()
-    words = [number_text(10**value if colours.is_log else value) for value in at]
-    title = {"text": colours.title + (", log" if colours.is_log else "")}
-    return {
-        "cmin": low - extent * 0.45, "cmax": high,
-        "colorbar": {"title": title, "tickvals": at, "ticktext": words, "len": 0.7},
-    }  # fmt: skip
-
-
-def _add_groups(
-    figure: go.Figure, found: FeatureMap, colours: MapColours, values: np.ndarray, text: list[str]
-) -> None:
-    size = _size(len(values))
-    hover = "<b>feature %{customdata[0]}</b> %{text}<extra>%{fullData.name}</extra>"
-    for group in range(-1, len(colours.groups)):
-        chosen = values == group
-        name = colours.groups[group] if group >= 0 else "none"
-        colour = _NONE if group < 0 else _colour(group)
-        figure.add_trace(
-            go.Scattergl(
-                **_points(found, chosen, values, text),
-                name=escape(_label(name, 40)),
-                marker={"size": size if group < 0 else size + 2, "color": colour,
-                        "opacity": 0.35 if group < 0 else 0.9,
-                        "symbol": "circle" if group < 0 else _SYMBOLS[group % len(_SYMBOLS)]},
-                hovertemplate=hover,
-            )
-        )  # fmt: skip
+def _packed(values: np.ndarray, kind: str) -> str:
+    return b64encode(np.ascontiguousarray(values, dtype=kind).tobytes()).decode()
 
 
 def _colour(group: int) -> str:
-    return _GROUP_COLOURS[group] if group < len(_GROUP_COLOURS) else _OTHERS
+    return _GROUPS[group] if group < len(_GROUPS) else _OTHERS
 
 
-def _rings() -> go.Scattergl:
-    return go.Scattergl(
-        x=[], y=[], mode="markers", name="chosen", hoverinfo="skip", showlegend=False,
-        marker={"symbol": "circle-open", "size": 14, "color": oklch(0.6, 0.17, 255),
-                "line": {"width": 2}},
-    )  # fmt: skip
+def _shape(group: int) -> str:
+    return _SHAPES[group % len(_SHAPES)]
+
+
+def short_labels(labels: Mapping[int, str], limit: int = 80) -> dict[str, str]:
+    """Labels as the script shows them at a point."""
+    return {
+        str(id): readable(text if len(text) <= limit else text[: limit - 1] + "…")
+        for id, text in labels.items()
+    }
 
 
 def selection_table(

@@ -53,25 +53,16 @@ LASSO: Final = """
 (selected, cleared, before) => {
   const {no_update, callback_context: {triggered_id}} = window.dash_clientside;
   if (triggered_id === 'map-clear') return before ? null : no_update;
-  if (!selected || !selected.points || !selected.points.length) return no_update;
-  const ids = [...new Set(selected.points.map(p => p.customdata && p.customdata[0])
-    .filter(Number.isInteger))].sort((a, b) => a - b);
-  const spans = [];
-  for (const id of ids) {
-    const last = spans[spans.length - 1];
-    if (last && id === last[1] + 1) last[1] = id; else spans.push([id, id]);
-  }
-  const text = spans.map(([a, b]) => a === b ? `${a}` : `${a}-${b}`).join(',');
-  return text && (!before || before.ids !== text) ? {ids: text, by: 'lasso'} : no_update;
+  if (!selected || !selected.ids) return no_update;
+  return before && before.ids === selected.ids ? no_update : {ids: selected.ids, by: 'loop'};
 }
 """
-"""The points inside a lasso or a box, as numbers."""
+"""The points inside a loop, as numbers."""
 
 OPEN: Final = """
-(clicked, view) => {
+(opened, view) => {
   const {no_update, set_props} = window.dash_clientside;
-  const point = clicked && clicked.points && clicked.points[0];
-  const id = point && point.customdata && point.customdata[0];
+  const id = opened && opened.feature;
   if (!Number.isInteger(id) || !view || !view.sae) return no_update;
   const sae = view.sae.split('/').map(encodeURIComponent).join('/');
   set_props('shell-location', {href: `/features/${sae}/${id}`});

@@ -5,17 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import dash_mantine_components as dmc
-import plotly.graph_objects as go
 from dash import ALL, Input, Output, State, ctx, dcc, html
 from dash.exceptions import PreventUpdate
 
-from components.feature_map import map_figure, map_graph
+from components.feature_map import FeatureCanvas, map_data, map_legend, short_labels
 from components.feature_tabs import feature_tabs
 from components.feedback import empty_state, loading
-from components.ids import Shell
 from components.jobs import job_href, job_progress
 from components.shell import page, section
-from components.theme import Scheme
 from pages import clientside_maps as browser
 from pages.callbacks import CallbackSet
 from pages.context import services
@@ -119,37 +116,45 @@ def _umap_options(state: MapState) -> Any:
 def _map() -> list[Any]:
     return [
         html.Div(loading(), id=Map.STATE),
-        html.Div(map_graph(Map.GRAPH, go.Figure()), id=Map.BOX, style=_HIDDEN),
+        html.Div(
+            [FeatureCanvas(Map.GRAPH), html.Div(id=Map.LEGEND)],
+            id=Map.BOX,
+            className="as-map",
+            style=_HIDDEN,
+        ),
     ]
 
 
 @callbacks.on(
-    Output(Map.GRAPH, "figure"),
+    Output(Map.GRAPH, "points"),
+    Output(Map.GRAPH, "legend"),
+    Output(Map.GRAPH, "labels"),
+    Output(Map.LEGEND, "children"),
     Output(Map.BOX, "style"),
     Output(Map.STATE, "children"),
     Output(Map.UMAP, "style"),
     Output(Map.TICK, "disabled"),
     Input(Map.DRAWN, "data"),
-    State(Shell.SCHEME, "computedColorScheme"),
     errors_in=Map.ERROR,
 )
-def draw(drawn: Any, scheme: Any) -> tuple[Any, ...]:
+def draw(drawn: Any) -> tuple[Any, ...]:
     """The points; or, for a UMAP that was not made, what would make it."""
     state = MapState.parse(drawn)
-    options = {} if state.method == "umap" else _HIDDEN
+    options, nothing = ({} if state.method == "umap" else _HIDDEN), (None, None, None, None)
     if state.sae is None:
-        nothing = empty_state("No SAEs yet", "Features are those of an SAE: add one first.")
-        return go.Figure(), _HIDDEN, nothing, options, True
+        empty = empty_state("No SAEs yet", "Features are those of an SAE: add one first.")
+        return *nothing, _HIDDEN, empty, options, True
     query = state.map_query(state.sae)
     found = services().maps.map(query)
     if found is None:
         job = services().maps.making(query)
         is_made = job is not None and not job.status.is_final
-        return go.Figure(), _HIDDEN, _unmade(query, job), options, not is_made
-    theme: Scheme = "dark" if scheme == "dark" else "light"
+        return *nothing, _HIDDEN, _unmade(query, job), options, not is_made
     colours, note = _colours(state.colour_query(state.sae), by_choice=state.colour is not None)
-    figure = map_figure(found, colours, _labels(state.sae), theme)
-    return figure, {}, _about(found, note), options, True
+    points, legend = map_data(found, colours)
+    labels = short_labels(_labels(state.sae))
+    shown = map_legend(found, colours)
+    return points, legend, labels, shown, {}, _about(found, note), options, True
 
 
 def _colours(query: ColourQuery, *, by_choice: bool) -> tuple[MapColours, str | None]:
@@ -181,6 +186,9 @@ def _labels(sae_id: str) -> dict[int, str]:
 def _about(found: FeatureMap, note: str | None) -> Any:
     n = len(found.features)
     text = f"{n:,} features. Click a point to open its page; draw a loop to choose some."
+    if found.explained is not None:
+        first, second = (f"{100 * share:.1f} %" for share in found.explained)
+        text += f" Across and up: the first two components, {first} and {second} of the variance."
     said = [dmc.Text(text, size="sm", className="as-muted")]
     if note:
         said.append(dmc.Text(f"Coloured otherwise: {note}", size="sm"))
@@ -260,14 +268,20 @@ callbacks.clientside(
 callbacks.clientside(
     browser.LASSO,
     Output(Map.CHOSEN, "data"),
-    Input(Map.GRAPH, "selectedData"),
+    Input(Map.GRAPH, "selected"),
     Input(Map.CLEAR, "n_clicks"),
     State(Map.CHOSEN, "data"),
 )
 callbacks.clientside(
+    "(chosen) => (chosen && chosen.ids) || null",
+    Output(Map.GRAPH, "chosen"),
+    Input(Map.CHOSEN, "data"),
+    prevent_initial_call=False,
+)
+callbacks.clientside(
     browser.OPEN,
     Output(Map.SINK, "data"),
-    Input(Map.GRAPH, "clickData"),
+    Input(Map.GRAPH, "opened"),
     State(Map.VIEW, "data"),
 )
 callbacks.clientside(

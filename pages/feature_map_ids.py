@@ -19,6 +19,7 @@ class Map:
     STATE = "map-state"  # why there is no map: what would make it, or how far that is
     BOX = "map-box"
     GRAPH = "map-graph"
+    LEGEND = "map-legend"
     UMAP = "map-umap"  # UMAP's options
     MAKE = "map-make"
     CANCEL = "map-cancel"

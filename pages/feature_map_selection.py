@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import dash_mantine_components as dmc
 import numpy as np
-from dash import Input, Output, Patch, State, dcc, html
+from dash import Input, Output, State, dcc, html
 from dash.exceptions import PreventUpdate
 
 from components.families import spans
 from components.feature_links import compare_href, features_href
-from components.feature_map import ring_size, selection_table
+from components.feature_map import selection_table
 from components.shell import section
 from pages.callbacks import CallbackSet
 from pages.context import services
@@ -26,7 +25,6 @@ callbacks = CallbackSet()
 
 _LISTED = 50
 _COMPARED = 6
-_RINGED = 5000
 _MOST_IN_ADDRESS = 100_000  # characters: what the table's address takes
 
 
@@ -135,34 +133,6 @@ def _line(found: FeatureTablePage, ids: str) -> html.Div:
         ],
         className="as-selection-line",
     )
-
-
-@callbacks.on(
-    Output(Map.GRAPH, "figure", allow_duplicate=True),
-    Input(Map.CHOSEN, "data"),
-    Input(Map.BOX, "style"),
-    State(Map.VIEW, "data"),
-)
-def ring(chosen: Any, style: Any, view: Any) -> Any:
-    """Ring the chosen points on the map, unless a loop shows them already."""
-    state, ids = MapState.parse(view), _ids(chosen)
-    if state.sae is None or style:
-        raise PreventUpdate
-    found = services().maps.map(state.map_query(state.sae))
-    if found is None:
-        raise PreventUpdate
-    is_drawn = ids is None or chosen.get("by") == "lasso"
-    features = () if is_drawn else FeatureTableQuery.parse({"sae_id": state.sae, "ids": ids}).ids
-    at = np.flatnonzero(np.isin(found.features, _few(features or ())))
-    patch = Patch()
-    patch["data"][-1]["x"] = found.x[at].tolist()
-    patch["data"][-1]["y"] = found.y[at].tolist()
-    patch["data"][-1]["marker"]["size"] = ring_size(len(found.features))
-    return patch
-
-
-def _few(features: Sequence[int]) -> np.ndarray:
-    return np.array(features[:_RINGED], np.int64)
 
 
 def _ids(chosen: Any) -> str | None:
