@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 LABEL_SOURCES = ("human", "automatic", "imported")
 
@@ -108,10 +108,21 @@ class LabelWrites:
     changes: list[NewChange] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
-class MarkedFeature:
-    """A feature with its chosen label, as snapshots hold it; `label` is without its `extra`."""
+class MarkedFeature(NamedTuple):
+    """A feature with its chosen label, as snapshots are made of; a quick tuple, for there may be
+    a hundred thousand. Without a chosen label what is from `label_id` on is None.
+    """
 
-    feature: FeatureRecord
-    label: LabelRecord | None
-    n_labels: int
+    feature_id: int
+    is_starred: bool
+    skip_reason: str | None
+    label_id: str
+    text: str
+    category: str | None
+    notes: str
+    confidence: float | None
+    source: str
+    source_name: str | None
+    author: str
+    created_at: datetime
+    updated_at: datetime

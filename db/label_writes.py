@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, fields
+from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Table, bindparam, delete, insert, update
+from sqlalchemy import bindparam, delete, insert, update
 from sqlalchemy.orm import Session
 
+from db.bulk_insert import insert_rows
 from db.label_records import (
     FeatureRecord,
     LabelDocument,
@@ -23,18 +25,25 @@ _FEATURES, _LABELS, _HISTORY = table(FeatureRow), table(LabelRow), table(LabelHi
 _LABEL = tuple(field.name for field in fields(LabelRecord) if field.name != "feature_id")
 _CHANGE = tuple(field.name for field in fields(NewChange) if field.name != "feature_id")
 _MARKS = ("is_starred", "chosen_label_id", "skip_reason", "skipped_by")
+_FEATURE = ("feature_key", "external_sae_id", "neuron_index", "revision", *_MARKS)
+_label_values, _change_values = attrgetter(*_LABEL), attrgetter(*_CHANGE)
+_mark_values = attrgetter(*_MARKS)
 
 
 def write(session: Session, sae_id: str, revision: int, writes: LabelWrites) -> None:
     """All of `writes`, under this revision."""
-    _insert(session, _FEATURES, [_feature(sae_id, revision, f) for f in writes.new_features])
+    features = [_feature(sae_id, revision, feature) for feature in writes.new_features]
+    insert_rows(session, _FEATURES, _FEATURE, features)
     for some in some_of(writes.deleted):
         session.execute(delete(_LABELS).where(_LABELS.c.label_id.in_(some)))
-    _insert(session, _LABELS, [_values(sae_id, label, _LABEL) for label in writes.inserted])
+    labels = [(feature_key(sae_id, x.feature_id), *_label_values(x)) for x in writes.inserted]
+    insert_rows(session, _LABELS, ("feature_key", *_LABEL), labels)
     _update_labels(session, writes.updated)
     _update_features(session, sae_id, revision, writes.changed_features)
-    rows = [_values(sae_id, change, _CHANGE) | {"sae_id": sae_id} for change in writes.changes]
-    _insert(session, _HISTORY, rows)
+    changes = [
+        (sae_id, feature_key(sae_id, x.feature_id), *_change_values(x)) for x in writes.changes
+    ]
+    insert_rows(session, _HISTORY, ("sae_id", "feature_key", *_CHANGE), changes)
 
 
 def keep_document(session: Session, sae_id: str, document: LabelDocument) -> None:
@@ -48,11 +57,6 @@ def mark_undone(session: Session, change_ids: Sequence[int], by: str | None) -> 
     for some in some_of(change_ids):
         theirs = _HISTORY.c.change_id.in_(some)
         session.execute(update(_HISTORY).where(theirs).values(undone_by=by))
-
-
-def _insert(session: Session, target: Table, rows: list[dict[str, Any]]) -> None:
-    if rows:
-        session.execute(insert(target), rows)
 
 
 def _update_labels(session: Session, labels: Sequence[LabelRecord]) -> None:
@@ -79,16 +83,6 @@ def _update_features(
         session.connection().execute(statement, rows)
 
 
-def _feature(sae_id: str, revision: int, feature: FeatureRecord) -> dict[str, Any]:
-    return {
-        "feature_key": feature_key(sae_id, feature.feature_id),
-        "external_sae_id": sae_id,
-        "neuron_index": feature.feature_id,
-        "revision": revision,
-    } | {name: getattr(feature, name) for name in _MARKS}
-
-
-def _values(sae_id: str, record: Any, names: tuple[str, ...]) -> dict[str, Any]:
-    values = {name: getattr(record, name) for name in names}
-    values["feature_key"] = feature_key(sae_id, record.feature_id)
-    return values
+def _feature(sae_id: str, revision: int, feature: FeatureRecord) -> tuple[Any, ...]:
+    number = feature.feature_id
+    return (feature_key(sae_id, number), sae_id, number, revision, *_mark_values(feature))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -15,7 +14,15 @@ import click
 from services.cli.text import printable
 from services.labels.documents import feature_document, label_document, queue_document
 from services.labels.formats.detecting import read_file
-from services.labels.requests import AddLabel, EditLabel, Format, HistoryQuery, Order, QueueQuery
+from services.labels.requests import (
+    AddLabel,
+    EditLabel,
+    Format,
+    HistoryQuery,
+    Mode,
+    Order,
+    QueueQuery,
+)
 from services.settings import read_settings
 from services.types.labels import FeatureLabels, ImportReport, LabelStatus
 
@@ -170,7 +177,7 @@ def import_labels(
         if dry_run:
             report = container.labels.look(content, sae_id)
         else:
-            mode = "skip" if skip_bad else "stop"
+            mode: Mode = "skip" if skip_bad else "stop"
             report = container.labels.import_(content, sae_id, author, mode)
     if as_json:
         _print_json(asdict(report))
@@ -187,13 +194,13 @@ def export(sae_id: str, format: Format, output: BinaryIO | None, as_json: bool) 
     """Write all labels of an SAE as a file."""
     with _opened() as container:
         file = container.labels.export(sae_id, "json" if as_json else format)
-    (output or click.get_binary_stream("stdout")).write(file.content)
+    target: BinaryIO = click.get_binary_stream("stdout") if output is None else output
+    target.write(file.content)
 
 
 @contextmanager
 def _opened() -> Iterator[Container]:
     """The services of this machine."""
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
     from services.container import Container
 
     container = Container(read_settings(), any_folder=True)

@@ -166,7 +166,8 @@ class Draft:
             self._note(feature_id, action, before, dict(values))
 
     def _mark(self, feature_id: int, **values: Any) -> None:
-        self._features[feature_id] = replace(self.feature(feature_id), **values)
+        if values or feature_id not in self._features:
+            self._features[feature_id] = replace(self.feature(feature_id), **values)
         self._marked[feature_id] = None
 
     def _note(self, feature_id: int, action: str, before: Values | None, after: Any) -> None:

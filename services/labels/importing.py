@@ -157,7 +157,7 @@ def _add(draft: Draft, read: Read, document_id: str | None) -> int:
         there.update(map(_key_of, draft.labels(feature_id).values()))
     n_known, unlabelled = 0, {id for id in read.features if not draft.labels(id)}
     for row, label in read.labels:
-        if _take(there, _key(label)):
+        if there and _take(there, _key(label)):
             n_known += 1
         else:
             choose = label.is_chosen and label.feature_id in unlabelled

@@ -6,7 +6,7 @@ were written in between, so that after an edit one feature is read, not a hundre
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -56,11 +56,17 @@ class LabelSnapshot:
         marks = self.marks.get(feature_id)
         return marks.label.text if marks is not None and marks.label is not None else None
 
-    def renewed(self, epoch: str, revision: int, marked: Iterable[MarkedFeature]) -> LabelSnapshot:
+    def renewed(
+        self,
+        epoch: str,
+        revision: int,
+        marked: Sequence[MarkedFeature],
+        counts: Mapping[int, int],
+    ) -> LabelSnapshot:
         """The snapshot at a later revision; `marked` is what was written in between, or all where
-        the epoch is another.
+        the epoch is another; `counts` says of which of them there are several labels.
         """
-        fresh = {item.feature.feature_id: _marks(self.sae_id, item) for item in marked}
+        fresh = _marks(self.sae_id, marked, counts)
         if epoch != self.epoch:
             return LabelSnapshot(self.sae_id, revision, MappingProxyType(fresh), epoch)
         step = Step(self.revision, frozenset(fresh))
@@ -69,15 +75,19 @@ class LabelSnapshot:
         return LabelSnapshot(self.sae_id, revision, MappingProxyType(marks), epoch, steps)
 
 
-def _marks(sae_id: str, item: MarkedFeature) -> FeatureMarks:
-    feature = item.feature
-    return FeatureMarks(
-        feature.feature_id,
-        None if item.label is None else label_of(sae_id, item.label),
-        item.n_labels,
-        feature.is_starred,
-        feature.skip_reason,
-    )
+def _marks(
+    sae_id: str, marked: Sequence[MarkedFeature], counts: Mapping[int, int]
+) -> dict[int, FeatureMarks]:
+    found = {}
+    for row in marked:
+        id, starred, reason, label_id, text, category, notes, confidence, source = row[:9]
+        label = None
+        if label_id is not None:
+            said = (text, category, notes, confidence, _SOURCES[source])
+            label = Label(label_id, sae_id, id, *said, *row[9:], _NOTHING)
+        n_labels = counts.get(id, 1) if label is not None else 0
+        found[id] = FeatureMarks(id, label, n_labels, starred, reason)
+    return found
 
 
 def label_of(sae_id: str, record: LabelRecord) -> Label:

@@ -76,7 +76,7 @@ class LabelStore:
             if (epoch, revision) == (snapshot.epoch, snapshot.revision):
                 return snapshot
             after = snapshot.revision if epoch == snapshot.epoch else 0
-            return snapshot.renewed(epoch, revision, labels.marked(snapshot.sae_id, after))
+            return snapshot.renewed(epoch, revision, *labels.marked(snapshot.sae_id, after))
 
     def labels(self, sae_id: str, ids: Ids | None = None) -> list[LabelRecord]:
         """Labels by feature, each feature's in the order in which they came."""
