@@ -7,6 +7,7 @@
   const grid = (window.dashAgGridFunctions = window.dashAgGridFunctions || {});
   const RAREST = -6; // log10 of the density at which a bar begins
   const CHIPS = 8;
+  const BEFORE = 26; // characters of an example before its token
 
   /* --- formatters ------------------------------------------------------------------------------ */
 
@@ -52,16 +53,15 @@
   /* The example, cut so that the token it is about is in sight. */
   cells.FeatureExample = function FeatureExample({ value, data }) {
     if (typeof value !== "string" || !value) return h("span", { className: "as-muted" }, "–");
-    const { shown } = window.actiscope.tokens;
-    const mark = data.mark;
-    if (!mark) return h("span", { className: "as-snippet" }, shown(value));
+    const shown = (points) => window.actiscope.tokens.shown(points.join("").replace(/ {2,}/g, " "));
     const points = Array.from(value); // the server counts code points
-    const piece = (from, to) => shown(points.slice(from, to).join(""));
-    const before = h("span", { className: "as-snippet-before", dir: "ltr" },
-      h("bdi", null, piece(0, mark[0])));
-    return h("span", { className: "as-snippet" }, before,
-      h("mark", null, piece(mark[0], mark[1])),
-      h("span", { className: "as-snippet-after" }, piece(mark[1], points.length)));
+    if (!data.mark) return h("span", { className: "as-snippet" }, shown(points));
+    const [from, to] = data.mark;
+    const before = shown(points.slice(0, from));
+    const cut = before.length > BEFORE ? "…" + before.slice(-BEFORE) : before;
+    return h("span", { className: "as-snippet" }, h("span", null, cut),
+      h("mark", null, shown(points.slice(from, to))),
+      h("span", { className: "as-snippet-after" }, shown(points.slice(to))));
   };
 
   /* A share with its place on a logarithmic scale, from one in a million to always. */

@@ -13,7 +13,6 @@ import dash_mantine_components as dmc
 from dash import Input, Output, Patch, State, dcc, html
 from dash.exceptions import PreventUpdate
 
-from components.extractions import new_button
 from components.feature_table import (
     COLUMNS,
     WITHOUT_STORE,
@@ -22,7 +21,7 @@ from components.feature_table import (
     grid_columns,
 )
 from components.feature_tabs import feature_tabs
-from components.feedback import empty_state, loading
+from components.feedback import empty_state, error_alert, loading
 from components.icons import icon
 from components.shell import page
 from pages import clientside
@@ -30,13 +29,12 @@ from pages import clientside_features as browser
 from pages.callbacks import CallbackSet
 from pages.context import services
 from pages.features_bulk import bulk_parts
-from pages.features_filters import between, column_panel, filter_panel, search_field
+from pages.features_choice import choices, readable, usual_sae
+from pages.features_filters import between, column_panel, filter_panel
 from pages.features_ids import Bulk, Table, reset, table_bound, table_field
 from pages.features_state import TableState
 from pages.features_views import views_panel
 from services.errors import ActiscopeError
-from services.extraction.requests import ExtractionQuery
-from services.types import EntryState, ExtractionView, SaeCard
 
 callbacks = CallbackSet()
 
@@ -93,80 +91,29 @@ def add_bound(name: Any, known: Any) -> tuple[Any, None]:
 
 def _body(state: TableState) -> list[Any]:
     try:
-        cards = services().registry.saes()
+        return _parts(state)
     except ActiscopeError as error:
-        return [feature_tabs("table"), empty_state("No SAEs can be listed", error.message)]
+        return [feature_tabs("table"), error_alert(error.code, error.message, error.details)]
+
+
+def _parts(state: TableState) -> list[Any]:
+    cards = services().registry.saes()
     if not cards and state.sae is None:
         link = dcc.Link([icon("plus", 16), "Add SAE"], href="/saes/add", className="as-button")
         text = "Features are those of a sparse autoencoder: add one first."
         return [feature_tabs("table"), empty_state("No SAEs yet", text, link, icon_name="saes")]
-    state = state.model_copy(update={"sae": state.sae or _usual(cards)})
-    views = _readable(state.sae)
+    state = state.model_copy(update={"sae": state.sae or usual_sae(cards)})
+    views = readable(state.sae)
     usual = COLUMNS if views else WITHOUT_STORE
     return [
         feature_tabs("table", state.sae),
         *(dcc.Store(id=i) for i in _STORES),
         dcc.Store(id=Table.VIEW, data=state.as_data()),
         dcc.Store(id=Table.USUAL, data=[*usual]),
-        dmc.Paper([*_choices(state, cards, views), _panels(state, usual)], className="as-section"),
+        dmc.Paper([*choices(state, cards, views), _panels(state, usual)], className="as-section"),
         html.Div(id=Table.ERROR),
         dmc.Paper(_table(state, usual), className="as-section"),
     ]
-
-
-def _usual(cards: Sequence[SaeCard]) -> str:
-    """The SAE that is shown where none is named: the one that read a corpus last."""
-    ready = [c.info.sae_id for c in cards if c.state is EntryState.READY]
-    names = ready or [c.info.sae_id for c in cards]
-    for view in services().extractions.list(ExtractionQuery(limit=50)).items:
-        if view.has_store and view.sae_id in names:
-            return view.sae_id
-    return names[0]
-
-
-def _choices(
-    state: TableState, cards: Sequence[SaeCard], views: Sequence[ExtractionView]
-) -> list[Any]:
-    names = [card.info.sae_id for card in cards]
-    sae = dmc.Select(
-        id=Table.SAE, label="SAE", data=[*dict.fromkeys([*names, str(state.sae)])],
-        value=state.sae, searchable=True, allowDeselect=False, nothingFoundMessage="None found",
-        className="as-choose-sae",
-    )  # fmt: skip
-    parts = [sae, _store_choice(state, views), search_field(state)]
-    hint = None
-    if not views:
-        hint = html.Div(
-            [
-                html.Span("This SAE has read no corpus yet: what is known is its decoder."),
-                new_button("Start an extraction", sae=str(state.sae)),
-            ],
-            className="as-hint",
-        )
-    return [dmc.Group(parts, align="end", gap="sm", className="as-choose"), hint]
-
-
-def _readable(sae_id: str | None) -> tuple[ExtractionView, ...]:
-    found = services().extractions.list(ExtractionQuery(sae_id=sae_id, limit=100))
-    return tuple(view for view in found.items if view.has_store)
-
-
-def _store_choice(state: TableState, views: Sequence[ExtractionView]) -> Any:
-    data = [{"value": view.extraction_id, "label": _store_name(view)} for view in views]
-    if state.store and state.store not in {view.extraction_id for view in views}:
-        data.append({"value": state.store, "label": state.store})
-    return dmc.Select(
-        id=table_field("store"), label="Evidence from", data=data, value=state.store,
-        clearable=True, placeholder="The newest extraction" if views else "No extraction yet",
-        disabled=not data, clearButtonProps={"aria-label": "The newest extraction"},
-        className="as-choose-store",
-    )  # fmt: skip
-
-
-def _store_name(view: ExtractionView) -> str:
-    at = view.finished_at or view.started_at or view.created_at
-    rest = "" if view.is_complete else ", not complete"
-    return f"{view.corpus_name}, {view.live.n_tokens or 0:,} tokens, {at:%Y-%m-%d %H:%M}{rest}"
 
 
 def _panels(state: TableState, usual: Sequence[str]) -> html.Div:
