@@ -6,6 +6,11 @@ import json
 from collections.abc import Iterable
 from typing import Final
 
+IN_VIEW: Final = """
+tick => document.hidden || !tick ? window.dash_clientside.no_update : tick
+"""
+"""The tick, while somebody can see the page."""
+
 MIRROR_JOB: Final = """
 (job, parameter, section) => {
   const url = new URL(window.location.href);

@@ -22,6 +22,8 @@ class Extractions:
     TICK = "extractions-tick"
     ASKED = "extractions-asked"  # the tick at which the server was last asked
     HEARD = "extractions-heard"  # that of its last answer
+    SLOW = "extractions-slow"  # ticks also while none is under way
+    SEEN = "extractions-seen"  # its last tick while the page was in view
 
 
 class Extraction:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 
 import dash_mantine_components as dmc
@@ -15,6 +16,7 @@ from components.shell import page, section
 from pages import clientside, extraction, extraction_actions
 from pages import clientside_extractions as browser
 from pages.callbacks import CallbackSet
+from pages.clientside_jobs import IN_VIEW
 from pages.context import services
 from pages.extraction_ids import Act, Extractions, card, extractions_field
 from pages.extraction_state import ExtractionFilters, ExtractionName
@@ -26,10 +28,11 @@ from services.types import ExtractionView, Source
 callbacks = CallbackSet()
 
 PATH = "/extractions"
-_LOOK_MS = 1000  # how soon the cards of those under way change
+_LOOK_MS, _NOTICE_MS = 1000, 10_000  # at those under way; for those started elsewhere
 _HIDDEN = {"display": "none"}
 _STORES = (
     Extractions.SINK, Extractions.CURSOR, Extractions.ACTIVE, Extractions.ASKED, Extractions.HEARD,
+    Extractions.SEEN,
 )  # fmt: skip
 
 
@@ -43,6 +46,7 @@ def layout(**query: Any) -> html.Div:
         dcc.Store(id=Extractions.VIEW, data=filters.as_data()),
         *(dcc.Store(id=i) for i in _STORES),
         dcc.Interval(id=Extractions.TICK, interval=_LOOK_MS, disabled=True),
+        dcc.Interval(id=Extractions.SLOW, interval=_NOTICE_MS),
         *extraction_actions.dialog(),
         section("Filter", _filters(filters)),
         html.Div(_of_job(filters.job), id=Extractions.HEAD),
@@ -149,6 +153,28 @@ def next_page(clicks: Any, filter_data: Any, cursor: Any, active: Any) -> tuple[
 
 
 @callbacks.on(
+    Output(Extractions.ITEMS, "children", allow_duplicate=True),
+    Output(Extractions.SUMMARY, "children", allow_duplicate=True),
+    Output(Extractions.ACTIVE, "data", allow_duplicate=True),
+    Input(Extractions.SEEN, "data"),
+    State(Extractions.VIEW, "data"),
+    State(card(), "id"),
+    State(Extractions.ACTIVE, "data"),
+    errors_in=Extractions.ERROR,
+)
+def notice(_seen: Any, filter_data: Any, cards: Any, active: Any) -> tuple[Any, None, list[str]]:
+    """Those that were started elsewhere since the page was drawn, above the others."""
+    found = services().extractions.list(ExtractionFilters.parse(filter_data).query()).items
+    known = _names(cards)
+    if not (new := list(takewhile(lambda view: view.extraction_id not in known, found))):
+        raise PreventUpdate
+    items = Patch()
+    for item in reversed(_items(new)):
+        items.prepend(item)
+    return items, None, [*_active(new), *(active if isinstance(active, list) else [])]
+
+
+@callbacks.on(
     Output(card(), "children"),
     Output(Extractions.ACTIVE, "data", allow_duplicate=True),
     Output(Extractions.HEARD, "data"),
@@ -159,13 +185,18 @@ def next_page(clicks: Any, filter_data: Any, cursor: Any, active: Any) -> tuple[
 )
 def look_again(tick: Any, cards: Any, active: Any) -> tuple[list[Any], list[str], Any]:
     """The cards of those that were under way, as they stand now."""
-    ids = [id if isinstance(id, dict) else {} for id in cards]
-    names = [ExtractionName.parse({"id": id.get("extraction")}).id for id in ids]
+    names = _names(cards)
     wanted = [name for name in names if name and name in (active or [])]
     views = {view.extraction_id: view for name in wanted if (view := _view(name)) is not None}
     sources = _known_saes() if views else {}
     drawn = [_card(views[n], sources) if n in views else no_update for n in names]
     return drawn, _active([*views.values()]), tick
+
+
+def _names(cards: Any) -> list[str | None]:
+    """The extractions of the cards on the page."""
+    ids = [id if isinstance(id, dict) else {} for id in cards]
+    return [ExtractionName.parse({"id": id.get("extraction")}).id for id in ids]
 
 
 def _view(name: str) -> ExtractionView | None:
@@ -193,6 +224,11 @@ callbacks.clientside(
     "(active) => !(active && active.length)",
     Output(Extractions.TICK, "disabled"),
     Input(Extractions.ACTIVE, "data"),
+)
+callbacks.clientside(
+    IN_VIEW,
+    Output(Extractions.SEEN, "data"),
+    Input(Extractions.SLOW, "n_intervals"),
 )
 callbacks.clientside(
     browser.ASK_AGAIN,

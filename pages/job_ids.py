@@ -18,8 +18,9 @@ class Jobs:
     SINK = "jobs-sink"
     ERROR = "jobs-error"
     ACTIVE = "jobs-active"  # those that wait or run
-    STAMP = "jobs-stamp"  # which these are: changes when one ends or another comes
+    STAMP = "jobs-stamp"  # which these are, and which is the newest of all
     TICK = "jobs-tick"
+    SEEN = "jobs-seen"  # the last tick while the page was in view
     ITEMS = "jobs-items"
     MORE = "jobs-more"
 

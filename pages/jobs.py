@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import Input, Output, State, dcc, html
+from dash import Input, Output, State, dcc, html, no_update
 
 from components.amounts import UNKNOWN, seconds_text
 from components.feedback import empty_state, loading
@@ -23,6 +23,7 @@ from components.runs import time_element
 from components.shell import page, section
 from components.tables import Column, table
 from pages import clientside, job
+from pages import clientside_jobs as browser
 from pages.callbacks import CallbackSet
 from pages.context import services
 from pages.job_ids import JobFilters, JobName, Jobs, jobs_field
@@ -31,10 +32,11 @@ from services.types import JobStatus, JobView
 callbacks = CallbackSet()
 
 PATH = "/jobs"
-_TICK_MS = 1000
+_TICK_MS, _IDLE_MS = 1000, 10_000  # while something is under way, and to notice what begins
 _PAGE = 50  # jobs shown at first, and more at each press of the button
 _MOST_PAGES = 40
 _HIDDEN = {"display": "none"}
+_NONE = "/"  # ends those under way in a stamp
 _COLUMNS = (
     Column("Job"),
     Column("Status"),
@@ -53,6 +55,7 @@ def layout(**query: Any) -> html.Div:
         dcc.Store(id=Jobs.VIEW, data=filters.as_data()),
         dcc.Store(id=Jobs.SINK),
         dcc.Store(id=Jobs.STAMP),
+        dcc.Store(id=Jobs.SEEN),
         dcc.Interval(id=Jobs.TICK, interval=_TICK_MS),
         section("Filter", _filters(filters)),
         html.Div(id=Jobs.ERROR),
@@ -91,22 +94,25 @@ def _choice(name: str, label: str, data: list[dict[str, str]], chosen: str | Non
 @callbacks.on(
     Output(Jobs.ACTIVE, "children"),
     Output(Jobs.STAMP, "data"),
-    Output(Jobs.TICK, "disabled"),
+    Output(Jobs.TICK, "interval"),
     Input(Jobs.VIEW, "data"),
-    Input(Jobs.TICK, "n_intervals"),
+    Input(Jobs.SEEN, "data"),
+    State(Jobs.STAMP, "data"),
     prevent_initial_call=False,
     errors_in=Jobs.ERROR,
 )
-def show_active(filter_data: Any, _ticks: Any) -> tuple[Any, str, bool]:
-    """What runs, then what waits, each time the page asks."""
+def show_active(filter_data: Any, _seen: Any, before: Any) -> tuple[Any, Any, int]:
+    """What runs, then what waits, each time the page asks; rarely where there is nothing."""
     filters = JobFilters.parse(filter_data)
     found = _active(filters)
-    stamp = " ".join(one.job_id for one in found)
+    newest = services().jobs.list(filters.query(limit=1)).items
+    stamp = " ".join([*(one.job_id for one in found), _NONE, *(one.job_id for one in newest)])
+    changed = no_update if stamp == before else stamp  # the ended ones need not be drawn again
     if not found:
-        return None, stamp, True
+        return None, changed, _IDLE_MS
     running = sum(one.status is JobStatus.RUNNING for one in found)
     title = f"{running:,} running, {len(found) - running:,} waiting"
-    return section(title, _table("Jobs under way", found)), stamp, False
+    return section(title, _table("Jobs under way", found)), changed, _TICK_MS
 
 
 def _active(filters: JobFilters) -> list[JobView]:
@@ -128,12 +134,13 @@ def _active(filters: JobFilters) -> list[JobView]:
 def show_ended(filter_data: Any, stamp: Any, clicks: Any) -> tuple[Any, Any]:
     """The jobs that have ended, newest first; again whenever one more has."""
     filters = JobFilters.parse(filter_data)
+    is_one_active = isinstance(stamp, str) and not stamp.startswith(_NONE)
     if filters.status is not None and not filters.status.is_final:
-        return (None if stamp else _nothing(filters)), _HIDDEN
+        return (None if is_one_active else _nothing(filters)), _HIDDEN
     pages = 1 + (clicks if isinstance(clicks, int) and 0 < clicks < _MOST_PAGES else 0)
     found, is_more = _ended(filters, pages * _PAGE)
     if not found:
-        return (None if stamp else _nothing(filters)), _HIDDEN
+        return (None if is_one_active else _nothing(filters)), _HIDDEN
     return section("Ended", _table("Jobs that have ended", found)), {} if is_more else _HIDDEN
 
 
@@ -185,6 +192,11 @@ def _row(one: JobView) -> list[Any]:
     ]
 
 
+callbacks.clientside(
+    browser.IN_VIEW,
+    Output(Jobs.SEEN, "data"),
+    Input(Jobs.TICK, "n_intervals"),
+)
 callbacks.clientside(
     clientside.FILTERS,
     Output(Jobs.VIEW, "data"),

@@ -12,9 +12,17 @@ import numpy as np
 import pytest
 from dash import Dash
 from dash._get_app import app_context
+from dash.exceptions import PreventUpdate
 
 from app import create_app
-from pages import extraction, extraction_actions, extraction_features, new_extraction, pick_saes
+from pages import (
+    extraction,
+    extraction_actions,
+    extraction_features,
+    extractions,
+    new_extraction,
+    pick_saes,
+)
 from pages.context import container_of
 from pages.extraction_code import extraction_code
 from pages.extraction_form import request_of
@@ -185,7 +193,7 @@ def test_starting_leads_to_the_extraction_and_a_second_press_to_the_same(client:
 def test_the_list_shows_all_of_a_job_and_filters(
     client: Client, done: tuple[ExtractionView, ...]
 ) -> None:
-    spec = client.spec("extractions-summary.children")
+    spec = client.spec("extractions-summary.children...extractions-cursor")
 
     def listed(**filters: Any) -> str:
         return client.post(spec, [filters]).text
@@ -195,6 +203,25 @@ def test_the_list_shows_all_of_a_job_and_filters(
     assert done[1].extraction_id not in listed(sae=SAES[0])
     assert "No extraction passes" in listed(status="failed")
     assert "Local" in listed(corpus="demo")
+
+
+@pytest.mark.usefixtures("in_app")
+def test_one_that_was_started_elsewhere_is_put_above_the_others(
+    served: Dash, done: tuple[ExtractionView, ...]
+) -> None:
+    listed = container_of(served).extractions.list(ExtractionFilters().query()).items
+    assert len(listed) >= len(done)
+    newest, *others = ({"extraction": one.extraction_id} for one in listed)
+    items, nothing, active = extractions.notice(1, {}, others, ["x"])
+    added = text_of(items.to_plotly_json())
+    assert added.count('"operation": "Prepend"') == 1
+    assert newest["extraction"] in added
+    assert nothing is None
+    assert active[-1] == "x"
+    with pytest.raises(PreventUpdate):
+        extractions.notice(1, {}, [newest, *others], [])
+    everything = text_of(extractions.notice(1, {}, [], None)[0].to_plotly_json())
+    assert everything.count('"operation": "Prepend"') == len(listed)
 
 
 @pytest.mark.usefixtures("in_app")

@@ -132,13 +132,28 @@ def test_the_list_parts_what_is_under_way_from_what_has_ended(
     client: Client, container: Container, corpus: CorpusInfo
 ) -> None:
     active = response(client, "jobs-active.children", {}, 1)["response"]
-    assert active["jobs-tick"]["disabled"] is True, "nothing is under way: nobody asks again"
-    ended = response(client, "jobs-items.children", {}, "", None)["response"]
+    assert active["jobs-tick"]["interval"] == 10_000, "nothing is under way: one looks rarely"
+    ended = response(client, "jobs-items.children", {}, "/", None)["response"]
     assert "Add corpus Ships" in json.dumps(ended["jobs-items"])
-    other = response(client, "jobs-items.children", {"kind": "extract"}, "", None)["response"]
+    other = response(client, "jobs-items.children", {"kind": "extract"}, "/", None)["response"]
     assert "No job passes" in json.dumps(other["jobs-items"])
-    waiting = response(client, "jobs-items.children", {"status": "queued"}, "", None)["response"]
+    waiting = response(client, "jobs-items.children", {"status": "queued"}, "/", None)["response"]
     assert "No job passes" in json.dumps(waiting["jobs-items"])
+
+
+def test_a_job_that_was_started_elsewhere_is_noticed(
+    client: Client, container: Container, settings: Settings, corpus: CorpusInfo
+) -> None:
+    spec = client.spec("jobs-active.children")
+    before = client.post(spec, [{}, 1], [None]).get_json()["response"]["jobs-stamp"]["data"]
+    same = client.post(spec, [{}, 2], [before]).get_json()["response"]
+    assert "jobs-stamp" not in same, "the ended ones are not drawn again"
+    path = settings.home / "other.txt"
+    path.write_text("of somebody else")
+    job = container.corpora.add(AddCorpus.parse({"path": str(path)}))
+    container.jobs.wait(job.job_id, 60)
+    after = client.post(spec, [{}, 3], [before]).get_json()["response"]
+    assert after["jobs-stamp"]["data"].endswith(job.job_id)
 
 
 def test_older_jobs_come_by_the_button(
@@ -156,7 +171,7 @@ def test_older_jobs_come_by_the_button(
     while container.jobs.list(JobQuery(status=JobStatus.SUCCEEDED, limit=53)).items[53 - 1 :] == ():
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    shown = response(client, "jobs-items.children", {}, "", None)["response"]
+    shown = response(client, "jobs-items.children", {}, "/", None)["response"]
     assert first.job_id not in json.dumps(shown["jobs-items"])
     assert shown["jobs-more"]["style"] == {}
     more = response(client, "jobs-items.children", {}, "", 1)["response"]
