@@ -51,6 +51,8 @@ def _largest(tested: TestedText) -> str:
 def _scale(tested: TestedText, known_max: float | None) -> str:
     if not known_max:
         return "No corpus says yet how large its activations become."
+    if tested.argmax is None:
+        return f"Its largest activation in the corpus is {number_text(known_max)}."
     share = share_text(abs(tested.max / known_max))
     return f"{share} of the largest in the corpus, {number_text(known_max)}: the end of the scale."
 
@@ -68,7 +70,7 @@ def probes_view(report: ProbeReport, remove: Callable[[str], dict[str, Any]]) ->
         return empty_state("No probes yet", text)
     columns = [
         Column("Text"), Column("Expected"), Column("Largest", number=True), Column("Found"),
-        Column("By"), Column(""),
+        Column("By"), Column("Remove"),
     ]  # fmt: skip
     rows = [_row(probe, report.threshold, remove) for probe in report.probes]
     return html.Div([probe_numbers(report), table("Probes", columns, rows, fold=True)])
@@ -85,7 +87,7 @@ def probe_numbers(report: ProbeReport) -> html.Dl:
     ]
     return html.Dl(
         [html.Div([html.Dt(term), html.Dd(value)]) for term, value in numbers],
-        className="as-facts as-facts-tight",
+        className="as-facts",
     )
 
 
