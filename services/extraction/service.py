@@ -81,9 +81,11 @@ class Extractions:
         Raises:
             NotFound: there is none.
         """
-        views = [view for view in self._newest(sae_id, 200) if view.has_store]
-        for view in sorted(views, key=lambda view: not view.is_complete):
-            return view
+        for limit in (5, 200):  # mostly the first one will do
+            views = [view for view in self._newest(sae_id, limit) if view.has_store]
+            found = next((view for view in views if view.is_complete), None)
+            if found is not None or (limit == 200 and views):
+                return found or views[0]
         raise NotFound(
             f"no features of SAE {sae_id} were extracted yet: start an extraction "
             f"(`actiscope extract --sae {sae_id} --corpus …`, or the page Extractions)",

@@ -9,7 +9,7 @@ from pathlib import Path
 from services.decoder.service import Decoders
 from services.decoder.table import DecoderTable
 from services.features.basis import Basis, decoder_columns, store_numbers
-from services.features.texts import FeatureTexts, TextTable
+from services.features.texts import WAIT_S, FeatureTexts, TextTable
 from services.stores.reading import Reading
 from services.types.features import EvidenceSource
 
@@ -35,21 +35,27 @@ class Bases:
             making = self._making.setdefault(sae_id, threading.Lock())
         with making:
             decoder = self._decoders.get(sae_id)
-            if (known := self._known(sae_id, reading, decoder)) is not None:
+            if (known := self._known(_key(sae_id, reading, decoder, True))) is not None:
                 return known
-            texts = None if reading is None else self._texts.soon(reading)
-            basis = _made(sae_id, d_sae, reading, source, decoder, texts)
-            self._keep(_key(sae_id, reading, decoder, texts is not None), basis)
-            return basis
+            key = _key(sae_id, reading, decoder, False)
+            known = self._known(key)
+            texts = None
+            if reading is not None:  # who has waited once gets what there is
+                texts = self._texts.soon(reading, WAIT_S if known is None else 0)
+            if known is None or texts is not None:
+                known = _made(sae_id, d_sae, reading, source, decoder, texts)
+                self._keep((*key[:-1], texts is not None), known)
+            return known
 
-    def _known(
-        self, sae_id: str, reading: Reading | None, decoder: DecoderTable | None
-    ) -> Basis | None:
-        """One with texts, or without where there are none to be had."""
+    def is_gathering(self, basis: Basis) -> bool:
+        """Whether its texts will be there in a moment."""
+        source = basis.source
+        return basis.texts is None and source is not None and self._texts.is_making(source.store_id)
+
+    def _known(self, key: _Key) -> Basis | None:
         with self._lock:
-            found = self._kept.get(_key(sae_id, reading, decoder, True))
-            if found is None and (reading is None or not reading.store.complete):
-                found = self._kept.get(_key(sae_id, reading, decoder, False))
+            if (found := self._kept.get(key)) is not None:
+                self._kept.move_to_end(key)
             return found
 
     def _keep(self, key: _Key, basis: Basis) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from services.errors import InvalidArgument, NotFound
+from services.errors import InvalidArgument, NotFound, Unavailable
 from services.extraction.service import Extractions
 from services.features.bases import Bases
 from services.features.basis import Basis, require_feature
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from services.labels.snapshot import LabelSnapshot
 
 
+_KEPT = 8  # SAEs whose labels are in memory as columns
+
+
 class FeatureTables:
     """The tables of all SAEs, in memory as columns while they are asked for."""
 
@@ -45,14 +49,15 @@ class FeatureTables:
         self._catalogue, self._extractions, self._stores = catalogue, extractions, stores
         self._bases, self._probes, self._labels = bases, probes, labels
         self._lock = threading.Lock()
-        self._marks: dict[tuple[str, int], MarksOf] = {}
+        self._marks: OrderedDict[tuple[str, int], MarksOf] = OrderedDict()
 
     def page(self, query: FeatureTableQuery) -> FeatureTablePage:
         """Some lines of the table.
 
         Raises:
             NotFound: no such SAE, store or feature; or a filter asks for what nobody made yet.
-            Unavailable: a filter asks for what is known once the store is complete.
+            Unavailable: a filter asks for what is known once the store is complete, or a search for
+            texts that are being gathered.
             InvalidArgument: the store is of another SAE, the cursor of another query.
         """
         order = self._ordered(query)
@@ -113,6 +118,11 @@ class FeatureTables:
 
     def _ordered(self, query: FeatureTableQuery) -> Order:
         table = self._asked(query, self._table(query.sae_id, query.store_id))
+        if query.text and self._bases.is_gathering(table.basis):
+            raise Unavailable(
+                "the texts of these features are being gathered to be searched in: ask again in a "
+                "moment"
+            )
         return Order(table, query, table.passing(query))
 
     def _table(self, sae_id: str, store_id: str | None) -> Table:
@@ -144,6 +154,9 @@ class FeatureTables:
         with self._lock:
             made = MarksOf(d_sae, lambda: self._labels(sae_id))
             found = self._marks.setdefault((sae_id, d_sae), made)
+            self._marks.move_to_end((sae_id, d_sae))
+            while len(self._marks) > _KEPT:
+                self._marks.popitem(last=False)
         return found.columns()
 
     def _read_source(

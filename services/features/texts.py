@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import shutil
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,11 +24,13 @@ from services.errors import ActiscopeError
 from services.features.gathering import gather
 from services.features.token_counts import COUNTS_SCHEMA, TokenCounts
 from services.store.local import LocalStorage
+from services.stores.damage import SYMPTOMS
 from services.stores.reading import Reading
 
 log = logging.getLogger(__name__)
 
 WAIT_S = 5.0  # that a request waits for texts that nobody made yet
+_AGAIN_S = 600.0  # after a failure
 _KEPT = 8  # token counts in memory
 _SHOWN = ("top_text", "example", "mark_start", "mark_stop")
 _ROWS = 16_384  # in a row group
@@ -50,6 +53,7 @@ class FeatureTexts:
         self._folder = home / "derived" / "features"
         self._lock = threading.Lock()
         self._making: dict[tuple[str, int], threading.Event] = {}
+        self._failed: dict[tuple[str, int], float] = {}  # when
         self._counts: OrderedDict[tuple[str, int], TokenCounts] = OrderedDict()
 
     def get(self, reading: Reading) -> TextTable | None:
@@ -115,21 +119,27 @@ class FeatureTexts:
 
     def soon(self, reading: Reading, wait_s: float = WAIT_S) -> TextTable | None:
         """The texts; where they were not made, that begins beside, and they are waited for a
-        little. None when they are not there then, or never.
+        little. None when they are not there then; what failed is tried again after some minutes.
         """
         if not reading.store.complete:
             return None
         if (found := self.get(reading)) is not None:
             return found
-        thread = threading.Thread(target=self._make_beside, args=(reading,), daemon=True)
         with self._lock:
             under_way = self._making.get(_key(reading))
-        if under_way is None:
+            failed_at = self._failed.get(_key(reading))
+        if under_way is not None:
+            under_way.wait(wait_s)
+        elif failed_at is None or time.monotonic() - failed_at > _AGAIN_S:
+            thread = threading.Thread(target=self._make_beside, args=(reading,), daemon=True)
             thread.start()
             thread.join(wait_s)
-        else:
-            under_way.wait(wait_s)
         return self.get(reading)
+
+    def is_making(self, store_id: str) -> bool:
+        """Whether texts of the store are being made by this process."""
+        with self._lock:
+            return any(key[0] == store_id for key in self._making)
 
     def forget(self, store_id: str) -> None:
         """Remove what was made of a store."""
@@ -147,7 +157,9 @@ class FeatureTexts:
     def _make_beside(self, reading: Reading) -> None:
         try:
             self.make(reading)
-        except (ActiscopeError, OSError, pa.ArrowException, ValueError) as error:
+        except (ActiscopeError, *SYMPTOMS) as error:
+            with self._lock:
+                self._failed[_key(reading)] = time.monotonic()
             log.warning("texts of the features of %s cannot be made: %s", reading.url, error)
 
     def _is_made(self, reading: Reading) -> bool:

@@ -5,13 +5,17 @@ databases; and it stays put while labels change.
 from __future__ import annotations
 
 import random
+import shutil
+import threading
 import time
 
 import pytest
 
 from services.container import Container
-from services.errors import InvalidArgument, NotFound
+from services.errors import InvalidArgument, NotFound, ResourceExhausted, Unavailable
+from services.features import gathering
 from services.features.columns import COLUMNS
+from services.features.requests import FeatureTableQuery
 from services.labels.requests import AddLabel, BulkEdit, EditLabel
 from services.settings import Settings
 from tests import made_features as made
@@ -149,8 +153,6 @@ def simple(made_home, tmp_path, sqlite_url):
 
 
 def ask(container, **asked):
-    from services.features.requests import FeatureTableQuery
-
     return container.features.page(
         FeatureTableQuery.parse({"sae_id": made.SAE, "store_id": made.STORE, **asked})
     )
@@ -245,3 +247,48 @@ def test_131072_features_as_by_brute_force(tmp_path, database_url):
         assert time.thread_time() - started < 1
     finally:
         world.container.close()
+
+
+@pytest.fixture
+def without_texts(made_home, tmp_path, sqlite_url):
+    """The same in a data folder where nobody asked before."""
+    shutil.copytree(made_home[0], tmp_path / "home")
+    shutil.rmtree(tmp_path / "home" / "derived" / "features", ignore_errors=True)
+    container = Container(Settings(home=tmp_path / "home", database_url=sqlite_url, preload=False))
+    yield container
+    container.close()
+
+
+def test_a_page_does_not_wait_long_for_texts_that_are_being_gathered(without_texts, monkeypatch):
+    go_on, real = threading.Event(), gathering.gather
+
+    def slow(*arguments):
+        go_on.wait(30)
+        return real(*arguments)
+
+    monkeypatch.setattr("services.features.texts.gather", slow)
+    monkeypatch.setattr("services.features.bases.WAIT_S", 0.05)
+    page = ask(without_texts, sort="n", descending=True, limit=3)
+    assert page.items[0].statistics["n"] > 0
+    assert page.items[0].top_tokens == ()
+    with pytest.raises(Unavailable, match="in a moment"):
+        ask(without_texts, text="a")
+    go_on.set()
+    deadline = time.monotonic() + 30
+    while not (page := ask(without_texts, sort="n", limit=3, descending=True)).items[0].top_tokens:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert ask(without_texts, text="a").total
+
+
+def test_texts_that_cannot_be_gathered_are_not_tried_with_every_page(without_texts, monkeypatch):
+    tries = []
+
+    def full(*_):
+        tries.append(1)
+        raise ResourceExhausted("no space left")
+
+    monkeypatch.setattr("services.features.texts.gather", full)
+    for _ in range(3):
+        assert ask(without_texts, text="a", label="unlabelled").items  # in promoted tokens
+    assert len(tries) == 1
