@@ -23,7 +23,7 @@ from services.types.features import FeatureMap, FeatureTablePage
 
 callbacks = CallbackSet()
 
-_LISTED = 50
+_LISTED = 25
 _COMPARED = 6
 _MOST_IN_ADDRESS = 100_000  # characters: what the table's address takes
 

@@ -90,10 +90,7 @@ def _families(found: Components, n: int) -> MapColours:
     values = np.full(n, -1.0)
     family = np.repeat(np.arange(len(found.sizes)), found.sizes)
     values[found.members] = np.minimum(family, SHOWN_GROUPS)
-    groups = [
-        f"family {i + 1}: {size:,} features"
-        for i, size in enumerate(found.sizes[:SHOWN_GROUPS].tolist())
-    ]
+    groups = [f"family {i + 1}" for i in range(min(len(found.sizes), SHOWN_GROUPS))]
     if len(found.sizes) > SHOWN_GROUPS:
         groups.append(f"{len(found.sizes) - SHOWN_GROUPS:,} smaller ones")
     return MapColours("family", "Family", "group", values, tuple(groups))
