@@ -8,12 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import Input, Output, State, ctx, dcc, html, no_update, set_props
+from dash import Input, Output, State, ctx, no_update
 from dash.exceptions import PreventUpdate
 
 from components import ids
-from components.feedback import notice
 from components.icons import icon
+from pages import asking
+from pages.asking import say
 from pages.callbacks import CallbackSet
 from pages.context import services
 from pages.corpus_ids import CorpusAct, CorpusName, corpus_act
@@ -22,6 +23,10 @@ from services.types import CorpusInfo
 
 callbacks = CallbackSet()
 
+_DIALOG = asking.Dialog(
+    CorpusAct.MODAL, CorpusAct.QUESTION, CorpusAct.MODAL_ERROR, CorpusAct.DOOMED,
+    CorpusAct.CHANGED, CorpusAct.ERROR,
+)  # fmt: skip
 _TEXT = (
     "It is offered no more. Its documents and the extractions over it stay, and it can be restored."
 )
@@ -46,22 +51,7 @@ def corpus_dialog() -> list[Any]:
     """The question before deleting, and what the actions need on a page."""
     label = "Remove its files from the disk as well: this cannot be undone"
     files = dmc.Switch(id=CorpusAct.WITH_FILES, label=label, checked=False, mt="md")
-    buttons = [
-        dmc.Button("Keep", id=ids.dismiss(CorpusAct.MODAL), variant="default"),
-        dmc.Button("Delete", id=ids.confirm(CorpusAct.MODAL), color="red"),
-    ]
-    modal = dmc.Modal(
-        [
-            html.Div(id=CorpusAct.QUESTION),
-            files,
-            html.Div(id=CorpusAct.MODAL_ERROR),
-            dmc.Group(buttons, justify="flex-end", mt="lg"),
-        ],
-        id=CorpusAct.MODAL, title="Delete", opened=False, centered=True, size="md",
-        closeButtonProps={"aria-label": "Close"},
-    )  # fmt: skip
-    stores = [dcc.Store(id=id) for id in (CorpusAct.CHANGED, CorpusAct.DOOMED)]
-    return [*stores, html.Div(id=CorpusAct.ERROR), modal]
+    return asking.dialog(_DIALOG, title="Delete", yes="Delete", more=[files])
 
 
 @callbacks.on(
@@ -81,7 +71,7 @@ def act(_clicks: Any) -> tuple[Any, Any]:
     if do == "delete":
         return no_update, {"id": name, "n": clicks}
     info = services().corpora.restore(name)
-    _say("Restored", info.name)
+    say("Restored", info.name)
     return f"{do} {name} {clicks}", no_update
 
 
@@ -121,7 +111,7 @@ def delete(clicks: Any, doomed: Any, with_files: Any) -> tuple[Any, ...]:
         raise PreventUpdate
     name, hard = _named(doomed), with_files is True
     services().corpora.remove(name, hard=hard)
-    _say("Deleted", f"The corpus {name} is {'gone' if hard else 'offered no more'}.")
+    say("Deleted", f"The corpus {name} is {'gone' if hard else 'offered no more'}.")
     return f"{'remove' if hard else 'delete'} {name} {clicks}", False, None
 
 
@@ -132,20 +122,4 @@ def _named(doomed: Any) -> str:
     return name
 
 
-def _say(title: str, text: str) -> None:
-    """A notice; not as an output: Dash would call at once what a new page's buttons feed."""
-    note = notice(title, text, kind="done")
-    set_props(ids.Shell.NOTICES, {"sendNotifications": [note]})
-
-
-callbacks.clientside(
-    "() => [false, null]",
-    Output(CorpusAct.MODAL, "opened", allow_duplicate=True),
-    Output(CorpusAct.DOOMED, "data", allow_duplicate=True),
-    Input(ids.dismiss(CorpusAct.MODAL), "n_clicks"),
-)
-callbacks.clientside(
-    "(opened) => opened ? window.dash_clientside.no_update : null",
-    Output(CorpusAct.DOOMED, "data", allow_duplicate=True),
-    Input(CorpusAct.MODAL, "opened"),
-)
+asking.close(callbacks, _DIALOG)

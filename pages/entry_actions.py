@@ -8,12 +8,13 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import dash_mantine_components as dmc
-from dash import Input, Output, State, ctx, dcc, html, no_update, set_props
+from dash import Input, Output, State, ctx, html, no_update
 from dash.exceptions import PreventUpdate
 
 from components import ids
-from components.feedback import notice
 from components.icons import icon
+from pages import asking
+from pages.asking import say
 from pages.callbacks import CallbackSet
 from pages.context import services
 from pages.ids import Entry, Task, entry_action
@@ -23,6 +24,9 @@ from services.types import EntryState, ModelCard, SaeCard
 callbacks = CallbackSet()
 
 Kind = Literal["models", "saes"]
+_DIALOG = asking.Dialog(
+    Entry.MODAL, Entry.QUESTION, Entry.MODAL_ERROR, Entry.DOOMED, Entry.CHANGED, Entry.ERROR
+)
 _WHAT: dict[Kind, str] = {"models": "model", "saes": "SAE"}
 
 
@@ -62,25 +66,9 @@ def _button(
 
 def entry_dialog() -> list[Any]:
     """The question before deleting, and what the actions need on a page."""
-    files = dmc.Switch(
-        id=Entry.WITH_FILES, label="Remove its files from the disk as well", checked=False, mt="md"
-    )
-    buttons = [
-        dmc.Button("Keep", id=ids.dismiss(Entry.MODAL), variant="default"),
-        dmc.Button("Delete", id=ids.confirm(Entry.MODAL), color="red"),
-    ]
-    modal = dmc.Modal(
-        [
-            html.Div(id=Entry.QUESTION),
-            files,
-            html.Div(id=Entry.MODAL_ERROR),
-            dmc.Group(buttons, justify="flex-end", mt="lg"),
-        ],
-        id=Entry.MODAL, title="Delete", opened=False, centered=True, size="md",
-        closeButtonProps={"aria-label": "Close"},
-    )  # fmt: skip
-    stores = [dcc.Store(id=id) for id in (Entry.CHANGED, Entry.DOOMED)]
-    return [*stores, html.Div(id=Entry.ERROR), modal]
+    label = "Remove its files from the disk as well"
+    files = dmc.Switch(id=Entry.WITH_FILES, label=label, checked=False, mt="md")
+    return asking.dialog(_DIALOG, title="Delete", yes="Delete", more=[files])
 
 
 @callbacks.on(
@@ -103,14 +91,8 @@ def act(_clicks: Any) -> tuple[Any, Any, Any]:
     if do in ("load", "measure"):
         start = services().registry.load_model if do == "load" else services().registry.preflight
         return start(name).task_id, no_update, no_update
-    _say(_at_once(pressed.get("kind"), str(do), name), name)
+    say(_at_once(pressed.get("kind"), str(do), name), name)
     return no_update, f"{do} {name} {clicks}", no_update
-
-
-def _say(title: str, text: str) -> None:
-    """A notice; not as an output: Dash would call at once what a new page's buttons feed."""
-    note = notice(title, text, kind="done")
-    set_props(ids.Shell.NOTICES, {"sendNotifications": [note]})
 
 
 def _at_once(kind: Any, do: str, name: str) -> str:
@@ -164,7 +146,7 @@ def delete(clicks: Any, doomed: Any, with_files: Any) -> tuple[Any, ...]:
     registry = services().registry
     remove = registry.delete_model if kind == "models" else registry.delete_sae
     remove(name, with_files=with_files is True)
-    _say("Deleted", f"The {_WHAT[kind]} {name} is offered no more.")
+    say("Deleted", f"The {_WHAT[kind]} {name} is offered no more.")
     return f"delete {name} {clicks}", False, None
 
 
@@ -177,14 +159,4 @@ def _named(doomed: Any) -> tuple[Kind, str]:
     raise PreventUpdate
 
 
-callbacks.clientside(
-    "() => [false, null]",
-    Output(Entry.MODAL, "opened", allow_duplicate=True),
-    Output(Entry.DOOMED, "data", allow_duplicate=True),
-    Input(ids.dismiss(Entry.MODAL), "n_clicks"),
-)
-callbacks.clientside(
-    "(opened) => opened ? window.dash_clientside.no_update : null",
-    Output(Entry.DOOMED, "data", allow_duplicate=True),
-    Input(Entry.MODAL, "opened"),
-)
+asking.close(callbacks, _DIALOG)

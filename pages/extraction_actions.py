@@ -9,12 +9,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import dash_mantine_components as dmc
-from dash import Input, Output, State, ctx, dcc, html, no_update, set_props
+from dash import Input, Output, State, ctx, html, no_update
 from dash.exceptions import PreventUpdate
 
 from components import ids
-from components.feedback import notice
 from components.icons import icon
+from pages import asking
+from pages.asking import say
 from pages.callbacks import CallbackSet
 from pages.context import services
 from pages.extraction_ids import Act, act
@@ -36,6 +37,7 @@ _QUESTIONS: Final[Mapping[str, tuple[str, str]]] = {
         "corpus stay.",
     ),
 }
+_DIALOG = asking.Dialog(Act.MODAL, Act.QUESTION, Act.MODAL_ERROR, Act.ASKED, Act.CHANGED, Act.ERROR)
 _DONE = {"cancel": "Stops after this batch", "retry": "Goes on", "remove": "Removed"}
 
 
@@ -58,21 +60,7 @@ def _button(view: ExtractionView, do: str, label: str, picture: str) -> dmc.Butt
 
 def dialog() -> list[Any]:
     """The question before something that cannot be taken back, and what the actions need."""
-    answers = [
-        dmc.Button("Keep", id=ids.dismiss(Act.MODAL), variant="default"),
-        dmc.Button("Yes", id=ids.confirm(Act.MODAL), color="red"),
-    ]
-    modal = dmc.Modal(
-        [
-            html.Div(id=Act.QUESTION),
-            html.Div(id=Act.MODAL_ERROR),
-            dmc.Group(answers, justify="flex-end", mt="lg"),
-        ],
-        id=Act.MODAL, title="Extraction", opened=False, centered=True, size="md",
-        closeButtonProps={"aria-label": "Close"},
-    )  # fmt: skip
-    stores = [dcc.Store(id=id) for id in (Act.CHANGED, Act.ASKED)]
-    return [*stores, html.Div(id=Act.ERROR), modal]
+    return asking.dialog(_DIALOG, title="Extraction", yes="Yes")
 
 
 @callbacks.on(
@@ -90,7 +78,7 @@ def pressed(_clicks: Any) -> tuple[Any, Any]:
     if do != "retry":
         return no_update, {"do": do, "id": name}
     services().extractions.retry(name)
-    _say(do, name)
+    say(_DONE[do], name)
     return _change(do, name, clicks), no_update
 
 
@@ -127,7 +115,7 @@ def do_it(clicks: Any, asked: Any) -> tuple[Any, ...]:
     do, name = _named(asked)
     extractions = services().extractions
     (extractions.cancel if do == "cancel" else extractions.remove)(name)
-    _say(do, name)
+    say(_DONE[do], name)
     return _change(do, name, clicks), False, None
 
 
@@ -143,20 +131,4 @@ def _change(do: str, name: str, clicks: Any) -> dict[str, Any]:
     return {"do": do, "id": name, "n": clicks}
 
 
-def _say(do: str, name: str) -> None:
-    """A notice; not as an output: Dash would call at once what a new page's buttons feed."""
-    note = notice(_DONE[do], name, kind="done")
-    set_props(ids.Shell.NOTICES, {"sendNotifications": [note]})
-
-
-callbacks.clientside(
-    "() => [false, null]",
-    Output(Act.MODAL, "opened", allow_duplicate=True),
-    Output(Act.ASKED, "data", allow_duplicate=True),
-    Input(ids.dismiss(Act.MODAL), "n_clicks"),
-)
-callbacks.clientside(
-    "(opened) => opened ? window.dash_clientside.no_update : null",
-    Output(Act.ASKED, "data", allow_duplicate=True),
-    Input(Act.MODAL, "opened"),
-)
+asking.close(callbacks, _DIALOG)
