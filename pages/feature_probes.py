@@ -124,7 +124,7 @@ def _known_max(place: Any) -> float | None:
     State(Shell.AUTHOR, "data"),
     errors_in=Probe.ERROR,
 )
-def keep_text(_clicks: Any, text: Any, place: Any, author: Any) -> tuple[str, str]:
+def keep_text(_clicks: Any, text: Any, place: Any, author: Any) -> tuple[int, str]:
     """The tested text becomes a probe."""
     should_fire = clicked()["should"] == "fire"
     given = {"text": text, "should_fire": should_fire, "author": author or None}
@@ -138,7 +138,7 @@ def keep_text(_clicks: Any, text: Any, place: Any, author: Any) -> tuple[str, st
     State(FeatureIds.PLACE, "data"),
     errors_in=Probe.LIST_ERROR,
 )
-def remove(_clicks: Any, place: Any) -> str:
+def remove(_clicks: Any, place: Any) -> int:
     """The probe goes."""
     named = _named(place)
     probe_id = str(clicked()["probe"])
@@ -153,7 +153,7 @@ def remove(_clicks: Any, place: Any) -> str:
     running=[(Output(Probe.MEASURE, "loading"), True, False)],
     errors_in=Probe.LIST_ERROR,
 )
-def measure(clicks: Any, place: Any) -> str:
+def measure(clicks: Any, place: Any) -> int:
     """All probes again, with the weights that are there now."""
     if not clicks:
         raise PreventUpdate
