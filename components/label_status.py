@@ -74,6 +74,8 @@ def _categories(status: LabelStatus) -> Any:
     ordered = sorted(status.by_category.items(), key=lambda pair: (-pair[1], pair[0]))
     parts = [
         html.Li([html.Span(name, className="as-chip"), _link(status, n, category=name)])
+        if name
+        else html.Li(f"{n:,} without a category", className="as-muted")
         for name, n in ordered[:_CATEGORIES]
     ]
     if len(ordered) > _CATEGORIES:
@@ -100,7 +102,7 @@ def import_facts(report: ImportReport) -> html.Div:
         [
             html.Dl(
                 [html.Div([html.Dt(name), html.Dd(text)]) for name, text in facts.items()],
-                className="as-facts as-facts-tight",
+                className="as-facts as-facts-tight as-import-facts",
             ),
             html.Ul(problems, className="as-problems", **{"aria-label": "Problems"})
             if problems

@@ -50,7 +50,9 @@ def notes_view(notes: str) -> dcc.Markdown:
 
     A picture would be fetched from wherever the notes say.
     """
-    return dcc.Markdown(without_pictures(notes), className="as-notes", dangerously_allow_html=False)
+    return dcc.Markdown(
+        without_pictures(notes), className="as-label-notes", dangerously_allow_html=False
+    )
 
 
 def without_pictures(notes: str) -> str:

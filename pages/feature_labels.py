@@ -104,7 +104,7 @@ def show(place_data: Any, _changed: Any) -> tuple[Any, ...]:
 def categories(sae_id: str) -> list[str]:
     """Those in use, the most frequent first."""
     used = services().labels.status(sae_id).by_category
-    return sorted(used, key=lambda name: (-used[name], name))
+    return sorted(filter(None, used), key=lambda name: (-used[name], name))
 
 
 def _nothing() -> Any:

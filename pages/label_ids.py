@@ -59,8 +59,8 @@ class Queue:
     """Labelling one feature after another."""
 
     ITEM = "queue-item"  # {sae, feature} that is shown, and of which order
-    BOX = "queue-box"
-    BUTTONS = "queue-buttons"
+    EVIDENCE = "queue-evidence"
+    BOX = "queue-box"  # the fields of the label
     EXAMPLES = "queue-examples"
     ERROR = "queue-error"
     FORM = "queue-form"

@@ -15,6 +15,7 @@ from components.ids import Shell
 from components.label_status import import_facts
 from components.shell import section
 from components.uploads import Upload
+from pages.author import author_of
 from pages.callbacks import CallbackSet
 from pages.context import services
 from pages.label_form import changed, clicked
@@ -106,7 +107,7 @@ def _confirm(report: ImportReport) -> Any:
     button = dmc.Button(f"Import {n}", id=LabelFiles.IMPORT)
     if not report.n_skipped:
         return button
-    left = f"{report.n_skipped:,} cannot be used and are left out."
+    left = f"What cannot be used is left out ({report.n_skipped:,})."
     return dmc.Group([button, dmc.Text(left, size="sm", className="as-warn")], gap="md")
 
 
@@ -126,7 +127,7 @@ def bring_in(clicks: Any, uploaded: Any, view_data: Any, author: Any) -> tuple[i
     if not clicks:
         raise PreventUpdate
     sae_id = LabelsState.parse(view_data).sae
-    report = services().labels.import_(_content(uploaded), sae_id, author, "skip")
+    report = services().labels.import_(_content(uploaded), sae_id, author_of(author), "skip")
     undo = dmc.Button(
         "Undo the import", id=undo_import(str(report.batch_id)), variant="default", size="sm"
     )
@@ -143,5 +144,5 @@ def bring_in(clicks: Any, uploaded: Any, view_data: Any, author: Any) -> tuple[i
 )
 def take_back(_clicks: Any, author: Any) -> tuple[int, str]:
     """Undo the import."""
-    report = services().labels.undo(clicked()["batch"], author=author)
+    report = services().labels.undo(str(clicked()["batch"]), author=author_of(author))
     return changed(), f"The import was taken back at {report.n:,} features."

@@ -19,7 +19,7 @@ from pages.callbacks import CallbackSet
 from pages.context import services
 from pages.label_form import changed, clicked, given
 from pages.label_ids import LabelsPage, Queue, label_field, labels_field
-from pages.labels_queue_item import AT, queue_item
+from pages.labels_queue_item import AT, queue_evidence, queue_form
 from pages.labels_state import LabelsState
 from pages.url_state import UrlState
 from services.errors import NotFound
@@ -62,8 +62,18 @@ def queue_part(state: LabelsState) -> Component:
         dcc.Store(id=Queue.ITEM),
         dcc.Store(id=Queue.KEYS),
         html.Div(id=Queue.ERROR),
-        html.Div(html.Div(loading(5), id=Queue.BOX), id=Queue.FORM, className="as-queue"),
-        _buttons(),
+        html.Div(
+            [
+                html.Div(loading(5), id=Queue.EVIDENCE),
+                html.Div(
+                    [html.Div(id=Queue.BOX), *_buttons()],
+                    id=Queue.FORM,
+                    className="as-aside",
+                    style=_HIDDEN,
+                ),
+            ],
+            className="as-two as-queue",
+        ),
     ]
     return section("Label next", body, actions=[labelled, order])
 
@@ -79,28 +89,32 @@ def _order(state: LabelsState) -> str:
     return "n"
 
 
-def _buttons() -> html.Div:
+def _buttons() -> list[Component]:
     save = dmc.Button("Save and next", id=Queue.SAVE, leftSection=icon("check", 16))
     later = dmc.Button("Later", id=Queue.LATER, variant="default")
-    reason = dmc.TextInput(
-        id=Queue.REASON, placeholder="Why it cannot be labelled", w=220,
-        **{"aria-label": "Reason to leave the feature out"},
-    )  # fmt: skip
-    skip = dmc.Button("Leave out", id=Queue.SKIP, variant="default")
     star = html.Button(
         [icon("star", 16), "Star"], id=Queue.STAR, type="button",
         className="as-button as-button-quiet as-toggle", **{"aria-pressed": "false"},
     )  # fmt: skip
+    reason = dmc.TextInput(
+        id=Queue.REASON, placeholder="Why it cannot be labelled", w=220, size="sm",
+        **{"aria-label": "Reason to leave the feature out"},
+    )  # fmt: skip
+    skip = dmc.Button("Leave out", id=Queue.SKIP, variant="default", size="sm")
     keys = dmc.Group([dmc.Kbd("Ctrl"), "+", dmc.Kbd("Enter")], gap=4)
-    said = html.Div(id=Queue.SAID, className="as-muted as-small", role="status")
-    rows = [dmc.Group([save, keys, star, later], gap="md"), dmc.Group([reason, skip], gap="sm")]
-    return html.Div([dmc.Group(rows, justify="space-between", gap="md"), said], id=Queue.BUTTONS)
+    return [
+        dmc.Group([save, keys], gap="md", mt="md"),
+        dmc.Group([star, later], gap="sm", mt="sm"),
+        dmc.Group([reason, skip], gap="sm", mt="md"),
+        html.Div(id=Queue.SAID, className="as-muted as-small as-queue-said", role="status"),
+    ]
 
 
 @callbacks.on(
     Output(Queue.ITEM, "data"),
+    Output(Queue.EVIDENCE, "children"),
     Output(Queue.BOX, "children"),
-    Output(Queue.BUTTONS, "style"),
+    Output(Queue.FORM, "style"),
     Output(Queue.STAR, "aria-pressed"),
     Input(LabelsPage.VIEW, "data"),
     State(Queue.ITEM, "data"),
@@ -126,16 +140,18 @@ def _next(state: LabelsState, after: int | None, asked: str | None) -> tuple[Any
     if item is None:
         text = "Every feature of this order has a label or was left out."
         nothing = empty_state("Nothing is left to label", text, icon_name="check")
-        return Shown(sae=state.sae, asked=asked).as_data(), nothing, _HIDDEN, "false"
+        return Shown(sae=state.sae, asked=asked).as_data(), nothing, None, _HIDDEN, "false"
     shown = Shown(sae=item.sae_id, feature=item.feature_id, asked=asked)
     pressed = "true" if item.marks.is_starred else "false"
-    return shown.as_data(), queue_item(item, state.store), {}, pressed
+    evidence = queue_evidence(item, state.store)
+    return shown.as_data(), evidence, queue_form(item), {}, pressed
 
 
 @callbacks.on(
     Output(Queue.ITEM, "data", allow_duplicate=True),
+    Output(Queue.EVIDENCE, "children", allow_duplicate=True),
     Output(Queue.BOX, "children", allow_duplicate=True),
-    Output(Queue.BUTTONS, "style", allow_duplicate=True),
+    Output(Queue.FORM, "style", allow_duplicate=True),
     Output(Queue.STAR, "aria-pressed", allow_duplicate=True),
     Output(Queue.REASON, "value"),
     Output(Queue.SAID, "children"),
@@ -210,4 +226,18 @@ callbacks.clientside(
     Input(Queue.FORM, "id"),
     State(Queue.SAVE, "id"),
     prevent_initial_call=False,
+)
+# In a window of its own: the form here may be half filled in.
+callbacks.clientside(
+    """
+    (opened, item) => {
+      if (opened && item && Number.isInteger(item.feature)) {
+        window.open(`/features/${encodeURI(item.sae)}/${item.feature}?at=${opened.position}`);
+      }
+      return window.dash_clientside.no_update;
+    }
+    """,
+    Output(Queue.KEYS, "data", allow_duplicate=True),
+    Input(Queue.EXAMPLES, "opened", allow_optional=True),
+    State(Queue.ITEM, "data"),
 )

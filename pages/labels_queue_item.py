@@ -28,21 +28,20 @@ _FACTS = (
 )
 
 
-def queue_item(item: QueueItem, store_id: str | None) -> html.Div:
-    """The feature with its evidence at the left and the form at the right."""
-    return html.Div(
-        [
-            html.Div([_head(item), *_evidence(item, store_id)]),
-            html.Div(label_form(AT, categories(item.sae_id)), className="as-aside"),
-        ],
-        className="as-two",
-    )
+def queue_evidence(item: QueueItem, store_id: str | None) -> list[Component]:
+    """Why it comes, and what is known of it."""
+    return [_head(item), *_evidence(item, store_id)]
+
+
+def queue_form(item: QueueItem) -> Component:
+    """The form, empty."""
+    return label_form(AT, categories(item.sae_id))
 
 
 def _head(item: QueueItem) -> html.Div:
     name = dcc.Link(f"#{item.feature_id}", href=feature_href(item.sae_id, item.feature_id))
     left = "1 is left" if item.n_left == 1 else f"{item.n_left:,} are left"
-    facts = dmc.Text(f"{item.reason} · {left}", size="sm", className="as-muted as-num")
+    facts = dmc.Text(f"{item.reason} · {left}", size="sm", className="as-muted")
     parts = [html.H3(name, className="as-queue-name"), facts]
     label = item.marks.label
     named = None
