@@ -194,8 +194,7 @@ def export(sae_id: str, format: Format, output: BinaryIO | None, as_json: bool) 
     """Write all labels of an SAE as a file."""
     with _opened() as container:
         file = container.labels.export(sae_id, "json" if as_json else format)
-    target: BinaryIO = click.get_binary_stream("stdout") if output is None else output
-    target.write(file.content)
+    click.echo(file.content, file=output, nl=False)
 
 
 @contextmanager

@@ -72,8 +72,7 @@ class Draft:
         was = self.feature(label.feature_id).chosen_label_id
         chosen = choose or self.chosen(label.feature_id) is None
         self._place(label)
-        if chosen:
-            self._mark(label.feature_id, chosen_label_id=label.label_id)
+        self._mark(label.feature_id, **({"chosen_label_id": label.label_id} if chosen else {}))
         after = {name: getattr(label, name) for name in _BRIEF}
         after |= {"updated_at": label.updated_at.isoformat(), "is_chosen": chosen}
         if chosen and was:

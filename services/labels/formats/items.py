@@ -89,7 +89,7 @@ def parse_json(text: str) -> Any:
         ValueError: it is not JSON, or nested too deeply.
     """
     try:
-        return json.loads(text, object_pairs_hook=_object)
+        return _decoder.decode(text)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 
@@ -102,6 +102,9 @@ def _object(pairs: list[tuple[str, Any]]) -> Record:
     keys = [key for key, _ in pairs]
     twice.key = next(key for key in keys if keys.count(key) > 1)
     return twice
+
+
+_decoder = json.JSONDecoder(object_pairs_hook=_object)
 
 
 def require_object(value: Any) -> Record:
