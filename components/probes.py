@@ -14,7 +14,7 @@ from components.feedback import empty_state
 from components.icons import icon
 from components.tables import Column, table
 from components.token_text import readable, visible
-from services.types.features import Bounds, TestedText
+from services.types.features import Bounds, TestedText, TestedToken
 from services.types.probes import Probe, ProbeReport
 
 _CHARS = 160  # of a probe's text in the table
@@ -26,7 +26,7 @@ def tested_view(tested: TestedText, known_max: float | None, id: str) -> list[An
     line = {
         "position": 0,
         "at": -1 if tested.argmax is None else tested.argmax,
-        "tokens": [token.text for token in tested.tokens],
+        "tokens": [_shown(token) for token in tested.tokens],
         "ids": [token.token_id for token in tested.tokens],
         "values": [0 if t.is_special else float(f"{t.value:.4g}") for t in tested.tokens],
         "special": [int(token.is_special) for token in tested.tokens],
@@ -39,6 +39,11 @@ def tested_view(tested: TestedText, known_max: float | None, id: str) -> list[An
         ExampleLines(id=id, lines=[line], max=top, mode="text", chips=[], label="Tested text"),
         dmc.Text(_how(tested), size="sm", className="as-muted"),
     ]
+
+
+def _shown(token: TestedToken) -> str:
+    """As in examples: one that ends within a character is named only where something is at it."""
+    return token.piece or (token.text if token.value else "")
 
 
 def _largest(tested: TestedText) -> str:
@@ -91,11 +96,12 @@ def probe_numbers(report: ProbeReport) -> html.Dl:
     )
 
 
-def _share(share: float | None, bounds: Bounds | None, k: int, n: int) -> str:
-    if share is None or bounds is None:
-        return f"{UNKNOWN} (of 0)"
-    interval = f"{share_text(bounds.low)} to {share_text(bounds.high)}"
-    return f"{share_text(share)} ({k:,} of {n:,}; 95 %: {interval})"
+def _share(share: float | None, bounds: Bounds | None, k: int, n: int) -> list[Any]:
+    known = [f"{k:,} of {n:,}"]
+    if bounds is not None:
+        known.append(f"95 %: {share_text(bounds.low)} to {share_text(bounds.high)}")
+    note = html.Span(" · ".join(known), className="as-muted as-small as-block")
+    return [UNKNOWN if share is None else share_text(share), note]
 
 
 def _row(probe: Probe, threshold: float, remove: Callable[[str], dict[str, Any]]) -> list[Any]:

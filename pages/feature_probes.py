@@ -40,7 +40,7 @@ def section_for() -> Component:
         html.Div(id=Probe.ERROR),
         html.Div(id=Probe.RESULT, **{"aria-live": "polite"}),
         _keep_buttons(),
-        html.H3("Probes", className="as-option-title"),
+        html.H3("Probes", className="as-option-title", style={"marginTop": 20}),
         _probe_controls(),
         html.Div(id=Probe.LIST_ERROR),
         html.Div(loading(), id=Probe.LIST),
@@ -72,7 +72,9 @@ def _keep_buttons() -> html.Div:
         html.Span(id=Probe.SAID, role="status", className="as-muted as-small"),
     ]
     label = dmc.Text("Keep as a probe, read as a document:", size="sm")
-    return html.Div(dmc.Group([label, *buttons], gap="xs"), id=Probe.KEEP_BOX, style=_HIDDEN)
+    return html.Div(
+        dmc.Group([label, *buttons], gap="xs", mt="xs"), id=Probe.KEEP_BOX, style=_HIDDEN
+    )
 
 
 def _probe_controls() -> dmc.Group:

@@ -6,6 +6,7 @@ tokens. Here each token is first turned into its bytes.
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 import weakref
@@ -41,6 +42,17 @@ def token_texts(tokenizer: Any, ids: Sequence[int]) -> list[str]:
         storable(codec.bytes_of(int(id)).decode("utf-8", "backslashreplace")) or f"[{int(id)}]"
         for id in ids
     ]
+
+
+def token_pieces(tokenizer: Any, ids: Sequence[int]) -> list[str]:
+    """For each token the characters that end in it: joined they are the text, also where a
+    character is spread over tokens. What ends nowhere is in the last one, as U+FFFD.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    pieces = [decoder.decode(part) for part in token_bytes(tokenizer, ids)]
+    if pieces:
+        pieces[-1] += decoder.decode(b"", final=True)
+    return [storable(piece) for piece in pieces]
 
 
 def decode_text(tokenizer: Any, ids: Sequence[int], *, skip_special: bool = True) -> str:

@@ -124,10 +124,11 @@ def _check_readable(lm: LanguageModel, ids: list[int]) -> None:
 def _tested(
     read: _Read, feature_id: int, text: str, values: FloatArray, read_as: ReadAs
 ) -> TestedText:
-    from services.lm.tokens import token_texts
+    from services.lm.tokens import token_pieces, token_texts
 
-    texts = token_texts(read.lm.tokenizer, read.token_ids)
-    tokens = zip(read.token_ids, texts, read.is_special, values.tolist(), strict=True)
+    ids = read.token_ids
+    texts, pieces = (named(read.lm.tokenizer, ids) for named in (token_texts, token_pieces))
+    tokens = zip(ids, texts, read.is_special, values.tolist(), pieces, strict=True)
     counted = np.where(read.is_special, 0, values)
     at = int(np.abs(counted).argmax())
     return TestedText(
@@ -137,6 +138,6 @@ def _tested(
         tokens=tuple(TestedToken(*token) for token in tokens),
         max=float(counted[at]),
         argmax=at if counted[at] else None,
-        has_bos=read.token_ids[0] == read.lm.tokenizer.bos_token_id,
+        has_bos=ids[0] == read.lm.tokenizer.bos_token_id,
         has_template=read_as == "prompt" and read.lm.tokenizer.chat_template is not None,
     )

@@ -215,6 +215,7 @@ class TestedToken:
     text: str
     is_special: bool
     value: float
+    piece: str = ""  # the characters that end in it
 
 
 @dataclass(frozen=True, slots=True)

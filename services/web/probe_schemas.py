@@ -55,6 +55,7 @@ class TestedTokenBody(BaseModel):
     token_str: str
     is_special: bool = Field(description="not counted: BOS, the chat template and the like")
     value: float
+    piece: str = Field(description="the characters that end in it; joined they are the text")
 
 
 class TestedBody(BaseModel):

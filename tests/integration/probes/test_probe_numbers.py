@@ -144,6 +144,7 @@ def test_special_tokens_are_masked(lab):
     special = [token.text for token in found.tokens if token.is_special]
     assert special == ["<bos>", "<|end|>"]
     assert "".join(token.text for token in found.tokens).startswith("<bos>The cat sat")
+    assert "".join(token.piece for token in found.tokens) == f"<bos>{TEXT}"
     expected = by_numpy(lab.settings.home, DENSE, ids_of(found))
     loud = int((expected[0] - expected[1:].max(0)).argmax())  # loudest at BOS
     one = asked(lab, DENSE, loud)
