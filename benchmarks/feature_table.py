@@ -92,7 +92,7 @@ def _conditions(asked: Mapping[str, Any]) -> list[pl.Expr]:
 
 def measure(quick: bool) -> list[Result]:
     """P95 by kind of query, for SQLite, and for PostgreSQL where it is installed."""
-    n, tokens, rounds = (2_000, 10_000, 3) if quick else (2**17, 100_000, 40)
+    n, tokens, rounds = (2_000, 10_000, 3) if quick else (2**17, 100_000, 30)
     results: list[Result] = []
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"
