@@ -19,10 +19,12 @@ def shown(text: str) -> str:
 def code(text: str) -> str:
     """`text` as a code span, in a table or out of it."""
     inner = shown(text)
+    if not inner.strip(" "):  # blanks alone would be lost, or have some added
+        inner = "␣" * max(len(inner), 1)
     fence = "`" * (max((len(run) for run in re.findall("`+", inner)), default=0) + 1)
     # One blank on each side is taken off again; without it text may not begin with a backtick.
-    pad = " " if not inner or inner[0] in "` " or inner[-1] in "` " else ""
-    return f"{fence}{pad}{inner or '␣'}{pad}{fence}"
+    pad = " " if inner[0] in "` " or inner[-1] in "` " else ""
+    return f"{fence}{pad}{inner}{pad}{fence}"
 
 
 def plain(text: str) -> str:
