@@ -200,7 +200,7 @@ def _shared(one: SharedExample, names: Sequence[str], tops: Sequence[float | Non
     return html.Li(
         [
             html.Div([*values, html.Span(where, className="as-muted as-small")],
-                     className="as-example-head"),
+                     className="as-shared-head"),
             html.Div(context_tokens(context, top), className="as-context"),
         ]
     )  # fmt: skip
