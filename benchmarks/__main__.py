@@ -33,6 +33,7 @@ BENCHMARKS = {
     "extraction_anchors": "Extraction against other tools",
     "catalogue": "Searching the catalogue of SAEs",
     "feature_table": "The table of 131,072 features",
+    "label_import": "Importing 100,000 labels",
     "run_list": "The list of a thousand and of a million runs",
 }
 

@@ -55,12 +55,13 @@ def is_list_of(names: tuple[set[str], ...]) -> Callable[[Any], bool]:
 
 
 def is_keyed_by_number(value: Any, kind: type) -> bool:
-    """Whether something is an object by numbers of features, most of whose values are `kind`."""
+    """Whether something is an object by numbers of features, at least half of whose values are
+    `kind`."""
     if not isinstance(value, dict) or not value:
         return False
     numbers = sum(key.isascii() and key.isdigit() for key in value)
     values = sum(isinstance(inner, kind) for inner in value.values())
-    return numbers * 2 > len(value) and values * 2 > len(value)
+    return numbers * 2 >= len(value) and values * 2 >= len(value)
 
 
 def places(value: list[Any] | Record, name: str) -> Iterator[tuple[str, Any, Any]]:
