@@ -115,7 +115,13 @@ def feature_grid(id: str, columns: list[dict[str, Any]], stars: str) -> dag.AgGr
                 "headerCheckbox": False,
                 "enableClickSelection": False,
             },
-            "selectionColumnDef": {"pinned": "left", "width": 44, "resizable": False},
+            "selectionColumnDef": {
+                "headerName": "✓",
+                "headerTooltip": "Selected, to be edited together",
+                "pinned": "left",
+                "width": 44,
+                "resizable": False,
+            },
         },
     )
 

@@ -45,7 +45,7 @@ def filter_panel(
     body = [
         dmc.Group(_marks(state, categories), align="end", gap="sm"),
         dmc.Group(_evidence(state), align="end", gap="sm"),
-        html.H3("Between", className="as-option-title"),
+        html.Div("Between", className="as-option-title"),
         html.Div(
             [between(c, bounds.get(c.name, ("", ""))) for c in shown],
             id=Table.BOUNDS,
