@@ -191,7 +191,7 @@ def test_what_cannot_be_read_is_said(lab):
 
 
 def test_the_engine_has_no_time(lab):
-    worker = lab._worker
+    worker = lab.base.worker
     with engine_held(lab, full=False):
         with pytest.raises(Busy, match="at work on something else"):
             ask(worker, lambda: 1, patience_s=0.05)

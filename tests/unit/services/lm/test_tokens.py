@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.lm.tokens import decode_text, token_bytes, token_texts
+from services.lm.tokens import decode_text, token_bytes, token_pieces, token_texts
 from tests import tiny
 
 TEXTS = [
@@ -65,6 +65,15 @@ def test_a_character_in_parts_is_shown_byte_by_byte():
     assert token_texts(BYTE_LEVEL, ids) == ["\\xf0", "\\x9f", "\\x98", "\\x80"]
     ids = encoded(SENTENCEPIECE, "😀")
     assert token_texts(SENTENCEPIECE, ids)[-4:] == ["\\xf0", "\\x9f", "\\x98", "\\x80"]
+
+
+def test_a_character_in_parts_is_a_piece_of_the_token_that_ends_it():
+    ids = BYTE_LEVEL("日 a😀")["input_ids"]
+    pieces = token_pieces(BYTE_LEVEL, ids)
+    assert "".join(pieces) == "<bos>日 a😀"
+    assert pieces[1:4] == ["", "", "日"]
+    assert token_pieces(BYTE_LEVEL, ids[:2]) == ["<bos>", "\ufffd"]
+    assert token_pieces(BYTE_LEVEL, []) == []
 
 
 def test_every_id_has_something_to_show():
