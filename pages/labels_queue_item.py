@@ -71,7 +71,7 @@ def _missing(error: ActiscopeError) -> dmc.Text:
 
 def _facts(line: FeatureLine) -> html.Div:
     numbers = [
-        html.Div([html.Dt(title), html.Dd(form(line.statistics[name]))])  # type: ignore[operator]
+        html.Div([html.Dt(title), html.Dd(form(line.statistics[name]))])
         for name, title, form in _FACTS
         if line.statistics.get(name) is not None
     ]
