@@ -85,8 +85,8 @@ _SPLIT: Final = """
 }
 """
 
-MIRROR: Final = """
-(view, fields) => {
+_MIRROR: Final = """
+(view) => {
   const {no_update} = window.dash_clientside;
   const url = new URL(window.location.href);
   if (!/^\\/features\\/.+\\/\\d+$/.test(url.pathname)) return no_update;
@@ -103,4 +103,4 @@ MIRROR: Final = """
 
 def mirror(names: Sequence[str]) -> str:
     """Writes the view into the address of the page, without a navigation."""
-    return MIRROR.replace("(view, fields)", "(view)").replace("NAMES", json.dumps(list(names)))
+    return _MIRROR.replace("NAMES", json.dumps(list(names)))
