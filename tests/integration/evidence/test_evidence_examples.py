@@ -58,9 +58,9 @@ def test_the_random_order_has_each_once_and_depends_on_the_seed(made):
 def test_a_random_order_favours_no_place(made):
     """Over many seeds each activation is first about equally often."""
     at, _ = every(made, 5)
-    first = [pairs(paged(made, 5, width=0, order="random", seed=s)[0])[0][0] for s in range(400)]
+    first = [pairs(paged(made, 5, width=0, order="random", seed=s)[0])[0][0] for s in range(200)]
     counts = np.array([first.count(position) for position in at.tolist()])
-    expected = 400 / len(at)
+    expected = 200 / len(at)
     assert ((counts - expected) ** 2 / expected).sum() < 25  # chi-squared, 4 degrees of freedom
 
 
