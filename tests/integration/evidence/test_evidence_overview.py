@@ -8,6 +8,7 @@ from types import UnionType
 from typing import Any, get_args, get_origin
 
 import pytest
+from markdown_it import MarkdownIt
 from pydantic import BaseModel
 
 from services.cli.main import main
@@ -37,7 +38,7 @@ def client(read):
 
 def rendered(markdown: str) -> str:
     """As HTML, by an independent implementation of CommonMark and GitHub's tables."""
-    renderer = pytest.importorskip("markdown_it").MarkdownIt("commonmark", {"html": True})
+    renderer = MarkdownIt("commonmark", {"html": True})
     return renderer.enable("table").render(markdown)
 
 
