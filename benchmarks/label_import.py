@@ -37,7 +37,7 @@ _LABEL = (
 def measure(quick: bool) -> list[Result]:
     """Seconds, on SQLite, and on PostgreSQL where it is installed."""
     n, repetitions = (5_000, 1) if quick else (100_000, 3)
-    results = []
+    results: list[Result] = []
     for kind in KINDS:
         try:
             with databases(kind) as new_database:
@@ -91,7 +91,7 @@ def _prepared(container: Container) -> Labels:
 def _others(labels: Labels) -> dict[str, float]:
     features = tuple(range(_D_SAE))
     labels.bulk(BulkEdit(sae_id=_SAE, feature_ids=features, add="one more"))
-    labels._snapshots.clear()
+    labels._snapshots._kept.clear()
     loaded = _seconds(lambda: labels.snapshot(_SAE))
     labels.star(_SAE, 7, True)
     refreshed = _seconds(lambda: labels.snapshot(_SAE))

@@ -60,7 +60,7 @@ def _execute_many(
 ) -> None:
     driver: Any = session.connection().connection.driver_connection
     marks = ", ".join(repeat("?", len(names)))
-    statement = f"INSERT INTO {target} ({_quoted(names)}) VALUES ({marks})"
+    statement = f"INSERT INTO {target} ({_quoted(names)}) VALUES ({marks})"  # noqa: S608
     driver.executemany(statement, zip(*columns, strict=True)).close()
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, delete, insert, update
 from sqlalchemy.orm import Session
 
 from db.bulk_insert import insert_rows
+from db.label_history import feature_key, some_of
 from db.label_records import (
     FeatureRecord,
     LabelDocument,
@@ -18,7 +19,6 @@ from db.label_records import (
     LabelWrites,
     NewChange,
 )
-from db.labels import feature_key, some_of
 from db.models import FeatureRow, LabelDocumentRow, LabelHistoryRow, LabelRow, table
 
 _FEATURES, _LABELS, _HISTORY = table(FeatureRow), table(LabelRow), table(LabelHistoryRow)
@@ -50,13 +50,6 @@ def keep_document(session: Session, sae_id: str, document: LabelDocument) -> Non
     """Keep what a file says beside its labels."""
     values = asdict(document) | {"sae_id": sae_id}
     session.execute(insert(table(LabelDocumentRow)).values(values))
-
-
-def mark_undone(session: Session, change_ids: Sequence[int], by: str | None) -> None:
-    """These changes were taken back by a batch, or (None) stand again."""
-    for some in some_of(change_ids):
-        theirs = _HISTORY.c.change_id.in_(some)
-        session.execute(update(_HISTORY).where(theirs).values(undone_by=by))
 
 
 def _update_labels(session: Session, labels: Sequence[LabelRecord]) -> None:

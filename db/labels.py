@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session
 
+from db.label_history import LabelHistory, some_of
 from db.label_records import (
-    ChangeFilter,
-    ChangeRecord,
     FeatureRecord,
     LabelDocument,
     LabelledSae,
@@ -27,46 +25,25 @@ from db.label_records import (
 from db.models import (
     FeatureRow,
     LabelDocumentRow,
-    LabelHistoryRow,
     LabelRevisionRow,
     LabelRow,
     SaeRow,
     table,
 )
 
-_FEATURES, _LABELS, _HISTORY = table(FeatureRow), table(LabelRow), table(LabelHistoryRow)
+_FEATURES, _LABELS = table(FeatureRow), table(LabelRow)
 _REVISIONS, _DOCUMENTS, _SAES = table(LabelRevisionRow), table(LabelDocumentRow), table(SaeRow)
 
-_SOME = 5_000  # values of one IN; more features than this are read with the whole SAE
+_MOST = 20_000  # features that are looked up; more are read with the whole SAE
 _MARKS = ("is_starred", "chosen_label_id", "skip_reason", "skipped_by")
 _MARKED = [_FEATURES.c[name] for name in ("neuron_index", "is_starred", "skip_reason")] + [
     _LABELS.c[name] for name in MarkedFeature._fields[3:]
 ]
-_CHANGE = (
-    "change_id", "batch_id", "sae_id", "at", "author", "action", "before", "after", "undoes",
-    "undone_by",
-)  # fmt: skip
-
 Ids = Collection[int]
-Value = TypeVar("Value")
 
 
-def feature_key(sae_id: str, feature_id: int) -> str:
-    """The key of a feature's row."""
-    return f"feat_sae_{sae_id}_{feature_id}"
-
-
-def some_of(values: Sequence[Value]) -> Iterator[Sequence[Value]]:
-    """`values`, as many at a time as one IN may have."""
-    for start in range(0, len(values), _SOME):
-        yield values[start : start + _SOME]
-
-
-class LabelRepository:
+class LabelRepository(LabelHistory):
     """Reads labels and their history; `db.label_writes` writes them."""
-
-    def __init__(self, session: Session) -> None:
-        self._session = session
 
     def sae(self, sae_id: str, *, locked: bool = False) -> LabelledSae | None:
         """The SAE, whether or not it was taken out of use; `locked`, where rows can be, against
@@ -166,54 +143,11 @@ class LabelRepository:
         del values["sae_id"]
         return LabelDocument(**values)
 
-    # History
-
-    def page(
-        self, sae_id: str, filters: ChangeFilter, limit: int, before: int | None
-    ) -> list[ChangeRecord]:
-        """Changes of the SAE's labels, newest first."""
-        statement = _changes().where(_HISTORY.c.sae_id == sae_id)
-        if filters.feature_id is not None:
-            key = feature_key(sae_id, filters.feature_id)
-            statement = statement.where(_HISTORY.c.feature_key == key)
-        for name in ("author", "action", "batch_id"):
-            if (value := getattr(filters, name)) is not None:
-                statement = statement.where(_HISTORY.c[name] == value)
-        if before is not None:
-            statement = statement.where(_HISTORY.c.change_id < before)
-        return self._read(statement.order_by(_HISTORY.c.change_id.desc()).limit(limit))
-
-    def batch(self, batch_id: str) -> list[ChangeRecord]:
-        """The changes that were made together, in their order."""
-        statement = _changes().where(_HISTORY.c.batch_id == batch_id)
-        return self._read(statement.order_by(_HISTORY.c.change_id))
-
-    def change(self, change_id: int) -> ChangeRecord | None:
-        """One change."""
-        found = self._read(_changes().where(_HISTORY.c.change_id == change_id))
-        return next(iter(found), None)
-
-    def changes(self, ids: Sequence[int]) -> list[ChangeRecord]:
-        """Some changes."""
-        found: list[ChangeRecord] = []
-        for some in some_of(ids):
-            found += self._read(_changes().where(_HISTORY.c.change_id.in_(some)))
-        return found
-
-    def _read(self, statement: Select[*tuple[Any, ...]]) -> list[ChangeRecord]:
-        rows = self._session.execute(statement)
-        return [
-            ChangeRecord(
-                feature_id=row.neuron_index, **{name: getattr(row, name) for name in _CHANGE}
-            )
-            for row in rows
-        ]
-
 
 def _of(sae_id: str, ids: Ids | None) -> Iterator[tuple[ColumnElement[bool], ...]]:
     """Conditions that together take the rows of these features, few at a time."""
     mine = _FEATURES.c.external_sae_id == sae_id
-    if ids is None or len(ids) > 4 * _SOME:
+    if ids is None or len(ids) > _MOST:
         yield (mine,)
         return
     for some in some_of(sorted(ids)):
@@ -232,12 +166,6 @@ def _several(features: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
     statement = statement.select_from(_LABELS)
     statement = statement.join(_FEATURES, _FEATURES.c.feature_key == _LABELS.c.feature_key)
     return statement.where(features).group_by(_FEATURES.c.neuron_index).having(n > 1)
-
-
-def _changes() -> Select[*tuple[Any, ...]]:
-    columns = [_HISTORY.c[name] for name in _CHANGE]
-    statement: Select[*tuple[Any, ...]] = select(_FEATURES.c.neuron_index, *columns)
-    return statement.join(_FEATURES, _FEATURES.c.feature_key == _HISTORY.c.feature_key)
 
 
 def _feature(row: Row[*tuple[Any, ...]]) -> FeatureRecord:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
@@ -25,6 +23,7 @@ from services.labels.requests import (
     QueueQuery,
 )
 from services.labels.snapshot import LabelSnapshot, label_of
+from services.labels.snapshots import Snapshots
 from services.labels.statistics import Statistics
 from services.labels.status import status_of
 from services.labels.store import LabelStore
@@ -41,8 +40,6 @@ from services.types.labels import (
 )
 
 Value = TypeVar("Value")
-
-_SNAPSHOTS = 8  # SAEs whose labels are kept in memory
 
 
 class Labels:
@@ -62,27 +59,13 @@ class Labels:
         self._statistics = statistics
         self._queue = Queue(store, statistics)
         self._imports = Imports(store)
-        self._lock = threading.Lock()
-        self._snapshots: OrderedDict[str, LabelSnapshot] = OrderedDict()
+        self._snapshots = Snapshots(store)
 
     # Reading
 
     def snapshot(self, sae_id: str) -> LabelSnapshot:
         """All labels as they are now; one cheap query when nothing has changed."""
-        with self._lock:
-            known = self._snapshots.get(sae_id)
-        if known is None:
-            known = LabelSnapshot(self._store.sae(sae_id).sae_id)
-        found = self._store.renewed(known)
-        with self._lock:
-            newest = self._snapshots.get(sae_id)
-            # Of two that read at once, the later one stays.
-            if newest is None or newest.epoch != found.epoch or newest.revision <= found.revision:
-                self._snapshots[sae_id] = found
-            self._snapshots.move_to_end(sae_id)
-            while len(self._snapshots) > _SNAPSHOTS:
-                self._snapshots.popitem(last=False)
-        return found
+        return self._snapshots.of(sae_id)
 
     def texts(self, sae_id: str, ids: Iterable[int]) -> dict[int, str]:
         """The chosen labels of some features; those without one, and of unknown SAEs, are left

@@ -16,15 +16,16 @@ from db.label_records import (
     LabelledSae,
     LabelRecord,
 )
-from db.label_writes import keep_document, mark_undone, write
+from db.label_writes import keep_document, write
 from db.labels import LabelRepository
 from services.database import Database
-from services.errors import Conflict, InvalidArgument, NotFound
+from services.errors import Conflict, NotFound
 from services.labels.draft import Draft
+from services.labels.history import change_of, parse_cursor
 from services.labels.requests import HistoryQuery
 from services.labels.snapshot import LabelSnapshot, label_of
 from services.labels.undo import undo
-from services.types.labels import ChangePage, FeatureLabels, FeatureMarks, LabelChange
+from services.types.labels import ChangePage, FeatureLabels, FeatureMarks
 
 Value = TypeVar("Value")
 Ids = Collection[int]
@@ -99,7 +100,7 @@ class LabelStore:
             feature is not None and feature.is_starred,
             feature.skip_reason if feature else None,
         )
-        return FeatureLabels(marks, tuple(found), tuple(map(_change, history)))
+        return FeatureLabels(marks, tuple(found), tuple(map(change_of, history)))
 
     def feature_of(self, label_id: str) -> tuple[str, int]:
         """SAE and feature of a label.
@@ -131,10 +132,10 @@ class LabelStore:
         """Changes, newest first."""
         names = ("feature_id", "author", "action", "batch_id")
         filters = ChangeFilter(**{name: getattr(query, name) for name in names})
-        before = _parse_cursor(query.cursor)
+        before = parse_cursor(query.cursor)
         with self._read() as labels:
             found = labels.page(query.sae_id, filters, query.limit + 1, before)
-        items = tuple(map(_change, found[: query.limit]))
+        items = tuple(map(change_of, found[: query.limit]))
         more = len(found) > query.limit
         return ChangePage(items, str(items[-1].change_id) if more else None)
 
@@ -185,8 +186,8 @@ class LabelStore:
             draft = self._draft(labels, found.sae_id, ids, author)
             undo(draft, standing)
             write(session, found.sae_id, revision, draft.writes())
-            mark_undone(session, [change.change_id for change in standing], draft.batch_id)
-            _stand_again(session, labels, standing)
+            labels.mark_undone([change.change_id for change in standing], draft.batch_id)
+            _stand_again(labels, standing)
         return draft
 
     def change(self, change_id: int | None, batch_id: str | None) -> ChangeRecord:
@@ -225,11 +226,11 @@ def _begin(labels: LabelRepository, sae_id: str) -> int:
     return labels.begin(sae_id)
 
 
-def _stand_again(session: object, labels: LabelRepository, undone: list[ChangeRecord]) -> None:
+def _stand_again(labels: LabelRepository, undone: list[ChangeRecord]) -> None:
     """An undoing that is undone leaves what it had taken back standing, and so on."""
     by: str | None = None
     while ids := [change.undoes for change in undone if change.undoes is not None]:
-        mark_undone(session, ids, by)  # type: ignore[arg-type]
+        labels.mark_undone(ids, by)
         undone = labels.changes(ids)
         by = undone[0].batch_id if by is None and undone else None
 
@@ -238,28 +239,3 @@ def _required(found: LabelledSae | None, sae_id: str) -> LabelledSae:
     if found is None:
         raise NotFound(f"there is no SAE {sae_id[:200]!r}", sae_id=sae_id[:200])
     return found
-
-
-def _change(record: ChangeRecord) -> LabelChange:
-    return LabelChange(
-        change_id=record.change_id,
-        batch_id=record.batch_id,
-        sae_id=record.sae_id,
-        feature_id=record.feature_id,
-        at=record.at,
-        author=record.author,
-        action=record.action,
-        before=record.before,
-        after=record.after,
-        is_undone=record.undone_by is not None,
-    )
-
-
-def _parse_cursor(cursor: str | None) -> int | None:
-    if cursor is None:
-        return None
-    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 18:
-        raise InvalidArgument(
-            "cursor is none of this server's: pass `next_cursor` of the page before unchanged"
-        )
-    return int(cursor)

@@ -55,8 +55,7 @@ def is_list_of(names: tuple[set[str], ...]) -> Callable[[Any], bool]:
 
 
 def is_keyed_by_number(value: Any, kind: type) -> bool:
-    """Whether something is an object by numbers of features, at least half of whose values are
-    `kind`."""
+    """Whether something is an object by numbers of features, half of it or more `kind`."""
     if not isinstance(value, dict) or not value:
         return False
     numbers = sum(key.isascii() and key.isdigit() for key in value)
