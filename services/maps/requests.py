@@ -28,7 +28,7 @@ class MapOptions(Query):
 
     def parameters(self) -> dict[str, Any]:
         """What the map depends on, beside the weights."""
-        chosen = {"method"} if self.method == "pca" else None
+        chosen = {"method"} if self.method == "pca" else set(MapOptions.model_fields)
         return self.model_dump(mode="json", include=chosen)
 
 

@@ -29,7 +29,7 @@ from services.errors import Conflict, InvalidArgument, NotFound
 from services.extraction.requests import StartExtraction
 from services.jobs.context import Cancelled
 from services.maps.kind import make_map
-from services.maps.requests import KeepFamilies, MapParams, MapQuery
+from services.maps.requests import KeepFamilies, MapOptions, MapParams, MapQuery
 from services.settings import Settings
 from services.types import JobStatus
 from tests.pages.dash_client import Client
@@ -197,6 +197,8 @@ def test_a_umap_is_made_by_a_job(client: Client, container: Container) -> None:
     assert container.maps.making(query) is None
     with pytest.raises(InvalidArgument):
         container.maps.start(MapQuery(sae_id=L1))
+    options = MapOptions(method="umap", seed=1)
+    assert query.parameters() == options.parameters()  # or the job would make another map
 
     class Stopped:
         def begin(self, phase: str, *_: Any) -> None:
