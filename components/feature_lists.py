@@ -33,7 +33,7 @@ def related_table(
     columns = [Column("Feature"), Column(_MEASURES[by], number=True)]
     if counted:
         columns += [Column("Together" if by != "count" else "Expected", number=True)]
-    columns += [Column("Strongest at"), Column("")]
+    columns += [Column("Strongest at"), Column("Beside it")]
     rows = []
     for one in features:
         name = _related_name(one, sae_id, store_id)
