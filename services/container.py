@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from datetime import timedelta
 
@@ -164,7 +164,7 @@ class Container:
             )
         )
 
-    def _texts(self, sae_id: str, ids: Iterable[int]) -> Mapping[int, str]:
+    def _texts(self, sae_id: str, ids: Iterable[int]) -> dict[int, str]:
         """The chosen labels of these features."""
         return self.labels.texts(sae_id, list(ids))
 
