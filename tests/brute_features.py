@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from services.features.requests import SEARCH_FIELDS
 from services.store import ActivationStore
+from services.store.features import SCALARS
 from tests.made_features import Said, words
 
 TOP, TOKENS, EXAMPLES, WIDTH = 32, 10, 3, 10
@@ -22,7 +23,8 @@ class Brute:
 
     def __init__(self, folder: Path, decoder: pa.Table, said: dict[int, Said]) -> None:
         files = folder.glob("features/*/features.parquet")
-        self.rows: list[dict[str, Any]] = pl.read_parquet(next(files)).to_dicts()
+        kept = pl.read_parquet(next(files), columns=list(SCALARS))
+        self.rows: list[dict[str, Any]] = kept.to_dicts()
         self._store = ActivationStore.open(folder)
         self._ids = self._store.token_ids(0, self._store.n_tokens)
         self._begins = self._store.documents(["start"]).column("start").to_numpy()

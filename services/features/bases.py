@@ -8,7 +8,7 @@ from pathlib import Path
 
 from services.decoder.service import Decoders
 from services.decoder.table import DecoderTable
-from services.features.basis import Basis, decoder_columns, store_numbers
+from services.features.basis import Basis, DecoderColumns, decoder_columns, store_numbers
 from services.features.texts import WAIT_S, FeatureTexts, TextTable
 from services.stores.reading import Reading
 from services.types.features import EvidenceSource
@@ -25,6 +25,7 @@ class Bases:
         self._decoders, self._texts = decoders, texts
         self._lock = threading.Lock()
         self._kept: OrderedDict[_Key, Basis] = OrderedDict()
+        self._decoder_columns: OrderedDict[Path, DecoderColumns] = OrderedDict()
         self._making: dict[str, threading.Lock] = {}  # by SAE: the same is not made twice at once
 
     def get(
@@ -43,7 +44,7 @@ class Bases:
             if reading is not None:  # who has waited once gets what there is
                 texts = self._texts.soon(reading, WAIT_S if known is None else 0)
             if known is None or texts is not None:
-                known = _made(sae_id, d_sae, reading, source, decoder, texts)
+                known = self._made(sae_id, d_sae, reading, source, decoder, texts)
                 self._keep((*key[:-1], texts is not None), known)
             return known
 
@@ -51,6 +52,33 @@ class Bases:
         """Whether its texts will be there in a moment."""
         source = basis.source
         return basis.texts is None and source is not None and self._texts.is_making(source.store_id)
+
+    def _made(
+        self,
+        sae_id: str,
+        d_sae: int,
+        reading: Reading | None,
+        source: EvidenceSource | None,
+        decoder: DecoderTable | None,
+        texts: TextTable | None,
+    ) -> Basis:
+        numbers = {} if reading is None else store_numbers(reading)
+        if decoder is None or decoder.info.d_sae != d_sae:
+            return Basis(sae_id, d_sae, source, numbers, texts)
+        written, promoted, neighbours = self._written(decoder)
+        return Basis(sae_id, d_sae, source, numbers | written, texts, promoted, neighbours)
+
+    def _written(self, decoder: DecoderTable) -> DecoderColumns:
+        """The decoder's columns: they stay while a store fills."""
+        with self._lock:
+            known = self._decoder_columns.get(decoder.path)
+        if known is None:
+            known = decoder_columns(decoder)
+            with self._lock:
+                self._decoder_columns[decoder.path] = known
+                while len(self._decoder_columns) > _KEPT:
+                    self._decoder_columns.popitem(last=False)
+        return known
 
     def _known(self, key: _Key) -> Basis | None:
         with self._lock:
@@ -74,18 +102,3 @@ def _key(
     if reading is None:
         return sae_id, None, 0, path, has_texts
     return sae_id, reading.store_id, reading.store.manifest.version, path, has_texts
-
-
-def _made(
-    sae_id: str,
-    d_sae: int,
-    reading: Reading | None,
-    source: EvidenceSource | None,
-    decoder: DecoderTable | None,
-    texts: TextTable | None,
-) -> Basis:
-    numbers = {} if reading is None else store_numbers(reading)
-    if decoder is None or decoder.info.d_sae != d_sae:
-        return Basis(sae_id, d_sae, source, numbers, texts)
-    written, promoted, neighbours = decoder_columns(decoder)
-    return Basis(sae_id, d_sae, source, numbers | written, texts, promoted, neighbours)

@@ -20,6 +20,7 @@ from services.types.features import EvidenceSource
 
 TOKENS_SHOWN = 10
 _BETWEEN = "\0"  # of the tokens of a list; no text that is searched for contains it
+DecoderColumns = tuple[dict[str, np.ndarray], pa.Array, tuple[pa.Array, pa.Array]]
 _PLAIN = ("decoder_norm", "encoder_cosine", "logit_mean", "logit_std")
 _LISTS = ("top_text", "top_weight", "bottom_weight", "neighbour", "neighbour_cosine")
 
@@ -89,9 +90,7 @@ def store_numbers(reading: Reading) -> dict[str, np.ndarray]:
     return {name: _floats(table.column(name)) for name in OF_STORE}
 
 
-def decoder_columns(
-    decoder: DecoderTable,
-) -> tuple[dict[str, np.ndarray], pa.Array, tuple[pa.Array, pa.Array]]:
+def decoder_columns(decoder: DecoderTable) -> DecoderColumns:
     """Numbers, promoted tokens, and neighbours with their cosines, of all features."""
     table = decoder.table([*_PLAIN, *_LISTS]).combine_chunks()
     columns = {name: _one(table.column(name)) for name in table.column_names}

@@ -9,6 +9,7 @@ import shutil
 import threading
 import time
 
+import numpy as np
 import pytest
 
 from services.container import Container
@@ -18,8 +19,9 @@ from services.features.columns import COLUMNS
 from services.features.requests import FeatureTableQuery
 from services.labels.requests import AddLabel, BulkEdit, EditLabel
 from services.settings import Settings
+from services.store import Batch, Layout, StoreSpec, StoreWriter
 from tests import made_features as made
-from tests.integration.features.conftest import make_world
+from tests.integration.features.conftest import N_FEATURES, make_world
 
 SORTS = [
     "feature", "n", "token_density", "idf", "max", "mean", "p50", "label", "category", "source",
@@ -46,10 +48,17 @@ def random_query(rng, n_features):
     return asked
 
 
-def assert_equals_brute_force(world, n_features, rounds):
+def each_alone():
+    """Every sort both ways, and every filter."""
+    return [
+        *({"sort": sort, "descending": down} for sort in SORTS for down in (False, True)),
+        *FILTERS,
+    ]
+
+
+def assert_equals_brute_force(world, n_features, queries, rounds):
     rng, n_found = random.Random(1), 0
-    alone = [{"sort": sort, "descending": down} for sort in SORTS for down in (False, True)]
-    for asked in [*alone, *FILTERS, *(random_query(rng, n_features) for _ in range(rounds))]:
+    for asked in [*queries, *(random_query(rng, n_features) for _ in range(rounds))]:
         found, sought = world.ids(**asked), world.brute.ids(**asked)
         assert found == sought, asked
         n_found += len(found)
@@ -72,7 +81,7 @@ def cursor_pages(world, **asked):
 
 
 def test_sorted_filtered_searched_and_paged_as_by_brute_force(world):
-    assert_equals_brute_force(world, 400, 40)
+    assert_equals_brute_force(world, 400, each_alone(), 40)
     assert_lines_equal_brute_force(world)
     for sort in ("label", "max", "confidence", "starred"):
         asked = {"sort": sort, "descending": sort != "label", "limit": 37}
@@ -239,7 +248,7 @@ def test_131072_features_as_by_brute_force(tmp_path, database_url):
     made.make_home(home, n, 60_000)
     world = make_world(home, database_url, made.make_decoder(home, n), n)
     try:
-        assert_equals_brute_force(world, n, 25)
+        assert_equals_brute_force(world, n, each_alone()[::4], 12)
         asked = {"sort": "label", "descending": True, "limit": 500}
         assert cursor_pages(world, **asked) == world.brute.ids("label", True)
         started = time.thread_time()
@@ -292,3 +301,32 @@ def test_texts_that_cannot_be_gathered_are_not_tried_with_every_page(without_tex
     for _ in range(3):
         assert ask(without_texts, text="a", label="unlabelled").items  # in promoted tokens
     assert len(tries) == 1
+
+
+def test_of_a_store_that_fills_there_is_what_is_known(without_texts):
+    folder = without_texts.settings.home / "stores" / "filling"
+    layout = Layout(part_tokens=64, part_nnz=400, segment_nnz=500)
+    spec = StoreSpec(N_FEATURES, sae_id=made.SAE, layout=layout)
+    writer = StoreWriter.open_for_resume(str(folder), spec)
+    n, fired = 640, np.arange(640) % 5
+    writer.append(
+        Batch(
+            token_ids=np.zeros(n, np.uint32),
+            indptr=np.arange(n + 1),
+            features=fired,
+            values=np.ones(n, np.float32),
+            starts=np.arange(n) == 0,
+            documents=[{"name": "one"}],
+        )
+    )
+    page = ask(without_texts, store_id="filling", sort="n", descending=True, limit=6)
+    assert not page.source.is_complete
+    assert page.source.n_counted > 0
+    counts = [line.statistics["n"] for line in page.items]
+    assert sum(counts) == page.source.n_counted
+    assert counts[5] == 0
+    assert page.items[0].statistics["max"] is None
+    assert ask(without_texts, store_id="filling", dead=False).total == 5
+    assert ask(without_texts, store_id="filling", sort="max", limit=2).items[1].feature_id == 1
+    with pytest.raises(Unavailable, match="once the store filling is complete"):
+        ask(without_texts, store_id="filling", range="max:1..")
