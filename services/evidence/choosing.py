@@ -36,7 +36,7 @@ def within(found: Activations, low: float | None, high: float | None) -> np.ndar
     if low is not None:
         mask &= values >= np.float64(low)
     if high is not None:
-        mask &= (values < np.float64(high)) | (values == np.float64(min(high, values.max())))
+        mask &= values <= high if high == values.max() else values < np.float64(high)
     return mask
 
 
