@@ -15,9 +15,10 @@ from components.feedback import empty_state, loading
 from components.ids import Shell
 from components.labels import batch_line, change_lines
 from components.shell import section
+from pages.author import author_of
 from pages.callbacks import CallbackSet
 from pages.context import services
-from pages.label_form import changed, clicked
+from pages.label_form import change_of, changed, clicked
 from pages.label_ids import LabelHistory, LabelsPage, undo_batch, undo_change
 from pages.labels_state import LabelsState
 from services.labels.requests import HistoryQuery
@@ -118,8 +119,8 @@ def undo(_changes: Any, _batches: Any, author: Any) -> tuple[int, str]:
     button = clicked()
     labels = services().labels
     if "batch" in button:
-        report = labels.undo(button["batch"], author=author)
+        report = labels.undo(str(button["batch"]), author=author_of(author))
     else:
-        report = labels.undo(change_id=button["change"], author=author)
+        report = labels.undo(change_id=change_of(button), author=author_of(author))
     features = "1 feature" if report.n == 1 else f"{report.n:,} features"
     return changed(), f"Taken back at {features}."
