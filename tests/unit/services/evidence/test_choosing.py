@@ -12,7 +12,7 @@ VALUES = [1.0, 2.0, 2.0, 3.0, 4.0, 4.0]
 FOUND = Activations(0, np.arange(6, dtype=np.uint32), np.array(VALUES, np.float16))
 
 
-@pytest.mark.parametrize("edges", [(1, 2, 3, 4), (1, 2, 4), (0, 2.5, 4), (1, 4, 9)])
+@pytest.mark.parametrize("edges", [(1, 2, 3, 4), (1, 2, 4), (0, 2.5, 4)])
 def test_ranges_that_touch_have_each_activation_once(edges: tuple[float, ...]) -> None:
     masks = [within(FOUND, low, high) for low, high in zip(edges[:-1], edges[1:], strict=True)]
     assert np.sum(masks, axis=0).tolist() == [1] * 6
