@@ -77,6 +77,24 @@ def database_url(request: pytest.FixtureRequest) -> Any:
     return request.getfixturevalue(f"{request.param}_url")
 
 
+@pytest.fixture(
+    scope="module", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+)
+def module_database_url(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The URL of a database of either kind for all tests of a module, which only read."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path_factory.mktemp('database') / 'actiscope.sqlite'}"
+        return
+    server = request.getfixturevalue("_postgres")
+    server.start()
+    url = server.create_database()
+    yield url
+    server.start()
+    server.drop_database(url)
+
+
 @pytest.fixture(scope="session")
 def chromium_path() -> Path:
     """The machine's Chromium."""

@@ -53,12 +53,19 @@ class Api:
         return self.client.open(f"{BASE}/{path}", method=method, **options)
 
 
-@pytest.fixture
-def api(container: Container) -> Iterator[Api]:
+@contextmanager
+def served(container: Container) -> Iterator[Api]:
+    """The API over these services."""
     server = make_server(container.settings)
     install(server, container, list)
     with server.test_client() as client:
         yield Api(client)
+
+
+@pytest.fixture
+def api(container: Container) -> Iterator[Api]:
+    with served(container) as made:
+        yield made
 
 
 def assert_is_error(answer: Any, *statuses: int) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,7 @@ FOUND = Activations(0, np.arange(6, dtype=np.uint32), np.array(VALUES, np.float1
 
 @pytest.mark.parametrize("edges", [(1, 2, 3, 4), (1, 2, 4), (0, 2.5, 4)])
 def test_ranges_that_touch_have_each_activation_once(edges: tuple[float, ...]) -> None:
-    masks = [within(FOUND, low, high) for low, high in zip(edges[:-1], edges[1:], strict=True)]
+    masks = [within(FOUND, low, high) for low, high in pairwise(edges)]
     assert np.sum(masks, axis=0).tolist() == [1] * 6
 
 
