@@ -11,7 +11,7 @@ from typing import Any
 
 from services.errors import InvalidArgument, TooLarge
 from services.labels.formats import native, neuronpedia, plain, splatnlp, table
-from services.labels.formats.items import LabelFile, parse_json
+from services.labels.formats.items import LabelFile, Malformed, parse_json
 
 MAX_BYTES = 512 * 2**20  # after unpacking: the labels of a million features
 _GZIP = b"\x1f\x8b"
@@ -64,10 +64,13 @@ def label_file(content: bytes) -> LabelFile:
         document = parse_json(text)
     except ValueError as error:
         raise InvalidArgument(f"the file is not JSON: {error}") from None
-    for format in _JSON:
-        if (found := format.read(document)) is not None:
-            return found
-    raise InvalidArgument(_KNOWN)
+    try:
+        found = (format.read(document) for format in _JSON)
+        return next(file for file in found if file is not None)
+    except StopIteration:
+        raise InvalidArgument(_KNOWN) from None
+    except Malformed as error:  # in what stands around the labels
+        raise InvalidArgument(f"the file cannot be kept: {error}") from None
 
 
 def _unpacked(content: bytes) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +15,8 @@ from services.labels.requests import NewLabel
 from services.text import storable
 
 ABSENT = "actiscope:absent"  # in `extra`: fields that we would write and the file did not have
+
+_DEEPEST = 64  # values within values
 
 Record = dict[str, Any]
 
@@ -99,8 +102,7 @@ def _object(pairs: list[tuple[str, Any]]) -> Record:
     if len(made) == len(pairs):
         return made
     twice = Twice(made)
-    keys = [key for key, _ in pairs]
-    twice.key = next(key for key in keys if keys.count(key) > 1)
+    twice.key = next(key for key, n in Counter(key for key, _ in pairs).items() if n > 1)
     return twice
 
 
@@ -116,14 +118,18 @@ def require_object(value: Any) -> Record:
     return value
 
 
-def clean(value: Any) -> Any:
-    """`value` as both databases keep it; Malformed for what JSON has no word for."""
+def clean(value: Any, depth: int = 0) -> Any:
+    """`value` as both databases keep it; Malformed for what JSON has no word for, and for what is
+    nested so deeply that it could be read but not written again.
+    """
+    if depth > _DEEPEST:
+        raise Malformed(f"it is nested more than {_DEEPEST} deep")
     if isinstance(value, str):
         return storable(value)
     if isinstance(value, dict):
-        return {storable(k): clean(v) for k, v in require_object(value).items()}
+        return {storable(k): clean(v, depth + 1) for k, v in require_object(value).items()}
     if isinstance(value, list):
-        return [clean(inner) for inner in value]
+        return [clean(inner, depth + 1) for inner in value]
     if isinstance(value, float) and not math.isfinite(value):
         raise Malformed("NaN and infinity are no numbers of JSON")
     return value

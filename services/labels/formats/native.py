@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
 from operator import attrgetter
@@ -101,11 +101,11 @@ def _time(value: Any) -> datetime | None:
         return None
     try:
         time = datetime.fromisoformat(value)
-    except (TypeError, ValueError):
+        if time.tzinfo is None:
+            raise Malformed(f"{value[:40]!r} has no time zone")
+        return time.astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):  # the last: outside the years 1 to 9999 in UTC
         raise Malformed(f"{str(value)[:40]!r} is no time") from None
-    if time.tzinfo is None:
-        raise Malformed(f"{value[:40]!r} has no time zone")
-    return time
 
 
 def write(what: Written) -> bytes:

@@ -8,7 +8,7 @@ its first entry, and they are used again when it is written.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -58,7 +58,7 @@ def read(document: Any) -> LabelFile | None:
     if found is None:
         return None
     entries, layout = found
-    first = next(x for x in (entries if isinstance(entries, list) else entries.values()) if x)
+    first = _first(entries if isinstance(entries, list) else entries.values())
     names = _names_in(first)
     form = "list" if isinstance(entries, list) else "keyed"
     layout = {"form": form, "names": names} | layout
@@ -70,11 +70,15 @@ def read(document: Any) -> LabelFile | None:
 def _is_keyed(value: Any) -> bool:
     if not layouts.is_keyed_by_number(value, dict):
         return False
-    first = next((x for x in value.values() if isinstance(x, dict) and x), {})
-    return "text" in _names_in(first)
+    return "text" in _names_in(_first(value.values()))
 
 
 _is_list = layouts.is_list_of((set(_NUMBERS), set(_NAMES["text"])))
+
+
+def _first(entries: Iterable[Any]) -> Record:
+    """The first entry that says something; others than objects are refused one by one later."""
+    return next((entry for entry in entries if isinstance(entry, dict) and entry), {})
 
 
 def _names_in(record: Record) -> dict[str, str]:

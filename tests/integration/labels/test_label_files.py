@@ -223,6 +223,21 @@ def test_tables_of_others_are_read_by_their_header(labels, text):
             [f"line {i}" for i in range(3, 8)],
             id="csv",
         ),
+        pytest.param(
+            b'{"0": "x", "1": {"name": "a"}, "2": {"name": "b", "x": '
+            + b"[" * 300
+            + b"]" * 300
+            + b'}, "3": {"name": "c"}, "3": {}}',
+            ["features['0']", "features['2']", "features['3']"],
+            id="splatnlp",
+        ),
+        pytest.param(
+            b'{"format": "actiscope-labels", "version": 1, "features": ['
+            b'{"feature_id": 1, "labels": [{"text": "a"}]}, {"feature_id": 2, "labels": '
+            b'[{"text": "b", "created_at": "0001-01-01T00:00:00+14:00"}]}]}',
+            ["features[1]"],
+            id="times",
+        ),
     ],
 )
 def test_bad_entries_are_named_by_place_and_stop_or_are_skipped(labels, content, places):
@@ -248,6 +263,7 @@ def test_bad_entries_are_named_by_place_and_stop_or_are_skipped(labels, content,
         pytest.param(b"{", "not JSON", id="half"),
         pytest.param(b"[" * 200_000, "deeply", id="deep"),
         pytest.param(b"[1, 2]", "no file of labels", id="numbers"),
+        pytest.param(b'{"of": NaN, "labels": {"1": "a"}}', "cannot be kept: NaN", id="around"),
         pytest.param(b"a,b\n1,2", "column of features", id="no-header"),
         pytest.param(b'{"format": "actiscope-labels", "version": 9}', "newer", id="newer"),
         pytest.param(gzip.compress(b"{}")[:-4], "gzip", id="half-gzip"),
