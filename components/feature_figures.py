@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import plotly.graph_objects as go
 from components.amounts import number_text, share_text
 from components.figure_theme import TEMPLATES
 from components.theme import Scheme
-from components.token_text import visible
+from components.token_text import in_figure, visible
 from services.types.decoder import TokenWeight
 from services.types.stores import StoreHistogram
 
@@ -105,7 +104,7 @@ def weights_figure(weights: Sequence[TokenWeight], label: str, scheme: Scheme) -
     # the first colour is that of activation: an empty trace takes it
     figure = go.Figure([go.Bar(x=[], y=[]), bars])
     ticks = {"tickmode": "array", "tickvals": names,
-             "ticktext": [escape(_short(visible(w.token_str))) for w in weights]}  # fmt: skip
+             "ticktext": [in_figure(_short(visible(w.token_str))) for w in weights]}  # fmt: skip
     figure.update_layout(
         template=TEMPLATES[scheme], height=_ROW_PX * max(3, len(weights)) + 40, showlegend=False,
         hovermode="closest", xaxis={"title": {"text": label}, "fixedrange": True},
@@ -117,7 +116,7 @@ def weights_figure(weights: Sequence[TokenWeight], label: str, scheme: Scheme) -
 
 def _weight_words(w: TokenWeight) -> str:
     z = "" if w.z is None else f"<br>{w.z:+.1f} standard deviations from the mean"
-    return f"<b>{escape(visible(w.token_str))}</b> token {w.token_id}<br>{w.weight:+.4g}{z}"
+    return f"<b>{in_figure(visible(w.token_str))}</b> token {w.token_id}<br>{w.weight:+.4g}{z}"
 
 
 def _short(text: str, limit: int = 18) -> Any:

@@ -20,7 +20,7 @@ from plotly.subplots import make_subplots
 from components.feature_links import feature_href
 from components.figure_theme import TEMPLATES
 from components.theme import Scheme
-from components.token_text import token_label, visible
+from components.token_text import in_figure, token_label, visible
 from services.types import FeatureDeltas, FeatureTimeline, RunView, Segment, Token, TopFeature
 
 _ROW_PX = 24
@@ -152,7 +152,7 @@ def deltas_figure(
     """A feature's value by position, and under it its change against the compared value."""
     points = deltas.points
     positions = [point.token_position for point in points]
-    labels = [[p.token_position, escape(visible(p.token_str))] for p in points]
+    labels = [[p.token_position, in_figure(visible(p.token_str))] for p in points]
     where = "position %{x} <b>%{customdata[1]}</b><br>"
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.08)
     value = go.Bar(
@@ -202,8 +202,8 @@ def _matrix(timeline: FeatureTimeline, rows: list[int], columns: list[int]) -> n
 
 def _bar_data(f: TopFeature, labels: Mapping[int, str]) -> list[Any]:
     label = labels.get(f.feature_id)
-    named = f"<br>{escape(visible(label))}" if label else ""
-    where = [f.argmax_position, escape(f.sae_id)]
+    named = f"<br>{in_figure(visible(label))}" if label else ""
+    where = [f.argmax_position, in_figure(f.sae_id)]
     return [f.feature_id, f.hits, f.mean_activation, *where, named]
 
 
@@ -211,7 +211,7 @@ def _link(sae_id: str, feature: int, labels: Mapping[int, str]) -> str:
     """The feature's number and the beginning of its label, leading to its page."""
     label = visible(labels.get(feature, ""))
     short = label if len(label) <= _LABEL_SHOWN else f"{label[: _LABEL_SHOWN - 1]}…"
-    name = f"#{feature} {escape(short)}".rstrip()
+    name = f"#{feature} {in_figure(short)}".rstrip()
     return f'<a href="{escape(feature_href(sae_id, feature))}" target="_self">{name}</a>'
 
 

@@ -15,7 +15,12 @@ def token_label(position: int, text: str) -> str:
     """`12 ·cat`: unique along the run, safe for Plotly, short."""
     text = visible(text)
     short = text if len(text) <= _TOKEN_CHARS else text[: _TOKEN_CHARS - 1] + "…"
-    return f"{position} {escape(short)}"
+    return f"{position} {in_figure(short)}"
+
+
+def in_figure(text: str) -> str:
+    """Text that Plotly draws as it is: it knows no `&quot;`, and would show one as it is written."""
+    return escape(text, quote=False)
 
 
 def visible(text: str) -> str:

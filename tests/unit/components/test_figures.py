@@ -126,6 +126,11 @@ def test_hostile_runs_draw_no_markup() -> None:
     assert not [label for label in heat.x if "<" in label]
 
 
+def test_quotes_are_drawn_as_quotes() -> None:
+    assert token_label(3, ' "') == '3 ·"'  # Plotly knows no &quot;
+    assert token_label(3, "<'&'>") == "3 &lt;'&amp;'&gt;"
+
+
 def test_spaces_and_newlines_are_visible() -> None:
     assert visible(" cat ") == "·cat·"
     assert visible("\n\t\r") == "⏎⇥␍"
