@@ -116,5 +116,5 @@ class Order:
 
 
 def _bytes(value: Any) -> Any:
-    """Texts sort by their bytes in UTF-8, as their ranks do."""
-    return value.encode() if isinstance(value, str) else value
+    """Texts sort by their bytes in UTF-8, as their ranks do; a cursor may hold any text."""
+    return value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value

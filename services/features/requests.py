@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import islice
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
@@ -36,7 +37,8 @@ def _numbers(value: Any) -> Any:
     """`3,5,10-20` as numbers."""
     listed = _listed(value)
     if isinstance(listed, list) and any(isinstance(item, str) for item in listed):
-        return [number for item in listed for number in _span(str(item))]
+        numbers = (number for item in listed for number in _span(str(item)))
+        return list(islice(numbers, _MOST_IDS + 1))  # no more than it takes to refuse them
     return listed
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from services.runs.queries import FeatureId, Parameters, Query
+from services.stores.requests import StoreId
 from services.text import storable
 from services.types.labels import LabelSource
 
@@ -171,7 +172,7 @@ class QueueParameters(Parameters):
     seed: int = Field(0, ge=0, lt=2**63)
     include_labelled: bool = False
     after: FeatureId | None = Field(None, description="the one that follows this in the order")
-    store_id: str | None = Field(None, max_length=200, description="default: the newest readable")
+    store_id: StoreId | None = Field(None, description="default: the newest readable")
 
 
 class QueueQuery(QueueParameters):

@@ -137,6 +137,7 @@ class Maps:
 
     def kept(self, sae_id: str) -> tuple[KeptFamilies, ...]:
         """What was kept of an SAE, newest first."""
+        self._parts.vectors.size(sae_id)  # says which SAEs there are
         return self._parts.kept.list(sae_id)
 
     def kept_set(self, set_id: str) -> FamilySet:

@@ -44,7 +44,8 @@ api = APIBlueprint(
 def map_of(path: SaePath, query: schemas.MapParameters) -> Response:
     """Where the features lie: PCA at once; a UMAP once its job has made it (404 until then)."""
     asked = MapQuery.parse(query.model_dump(exclude={"format"}) | {"sae_id": path.sae_id})
-    found = state().container.maps.map(asked)
+    with state().place():  # principal components read the whole decoder
+        found = state().container.maps.map(asked)
     if found is None:
         raise NotFound(
             f"no such UMAP of SAE {path.sae_id} was made yet: POST to this address makes it",
@@ -76,7 +77,8 @@ def colours(path: SaePath, query: schemas.ColourParameters) -> Response:
 @api.get("/<path:sae_id>/families", responses={200: schemas.FamilySetBody})
 def families(path: SaePath, query: schemas.FamiliesParameters) -> Response:
     """Families: components of the graph of mutual nearest neighbours, the largest first."""
-    found = state().container.maps.families(_asked(path, query.model_dump(exclude={"format"})))
+    with state().place():
+        found = state().container.maps.families(_asked(path, query.model_dump(exclude={"format"})))
     return _set(found, query.format)
 
 
@@ -84,7 +86,8 @@ def families(path: SaePath, query: schemas.FamiliesParameters) -> Response:
 def keep(path: SaePath, query: NoParameters, body: schemas.KeepBody) -> Response:
     """Keep these families under a name."""
     request = KeepFamilies.parse(body.model_dump() | {"sae_id": path.sae_id})
-    found = state().container.maps.keep(request)
+    with state().place():
+        found = state().container.maps.keep(request)
     return json_response(family_document(found), HTTPStatus.CREATED)
 
 

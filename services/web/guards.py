@@ -18,7 +18,7 @@ from flask.json.provider import DefaultJSONProvider
 from werkzeug.datastructures import Authorization
 from werkzeug.exceptions import UnsupportedMediaType
 
-from services.errors import Forbidden, InvalidArgument, Unauthenticated
+from services.errors import Forbidden, InvalidArgument, NotFound, Unauthenticated
 from services.settings import Settings
 from services.web import dash_requests, strict_json
 from services.web.errors import is_api
@@ -60,6 +60,7 @@ def check_request() -> None:
         else:
             _check_body()
     if is_api():
+        _check_path()
         _check_parameters()
     elif dash_requests.is_callback():
         dash_requests.check(request.get_json())
@@ -136,6 +137,12 @@ def _check_body() -> None:
     body = request.get_json()
     if is_api() and not isinstance(body, dict):
         raise InvalidArgument("the body must be a JSON object")
+
+
+def _check_path() -> None:
+    # No id has one, and PostgreSQL refuses to look for it.
+    if "\x00" in request.path:
+        raise NotFound("nothing here has an address with U+0000 in it")
 
 
 def _check_parameters() -> None:

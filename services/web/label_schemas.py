@@ -6,8 +6,9 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from services.labels.requests import Author, Format, Mode, Reason
+from services.labels.requests import Author, Format, LabelId, Mode, Reason
 from services.runs.queries import FeatureId, Parameters
+from services.stores.requests import StoreId
 from services.web.parameters import SaePath
 
 
@@ -45,7 +46,7 @@ class LabelExportParameters(Parameters):
 class StatusParameters(Parameters):
     """By which store."""
 
-    store_id: str | None = Field(None, max_length=200, description="default: the newest readable")
+    store_id: StoreId | None = Field(None, description="default: the newest readable")
 
 
 class _Body(BaseModel):
@@ -85,7 +86,7 @@ class ImportBody(_Body):
 class UndoBody(_Body):
     """What to take back: a batch as a whole, or one change."""
 
-    batch_id: str | None = Field(None, max_length=64)
+    batch_id: LabelId | None = None
     change_id: int | None = Field(None, ge=1, lt=2**63)
     author: Author = None
 

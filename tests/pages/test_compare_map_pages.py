@@ -258,6 +258,7 @@ def test_families_are_kept_listed_exported_and_removed(client: Client, unit: np.
     members = [(f["number"], i) for f in found["families"] for i in f["features"]]
     assert [(int(row["family"]), int(row["feature"])) for row in rows] == members
     get(client, f"/saes/{L2}/families/kept/{kept['set_id']}", 404)
+    get(client, "/saes/none/families/kept", 404)
     url = f"/api/v1{base}/kept/{kept['set_id']}"
     assert client.http.delete(url, base_url="http://localhost").status_code == 204
     get(client, f"{base}/kept/{kept['set_id']}", 404)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
@@ -113,13 +114,22 @@ def test_columns_are_defined(client):
         ("", {"ids": "1,,x"}, 400),
         ("", {"cursor": "abc"}, 400),
         ("", {"ids": "400"}, 404),
+        ("", {"ids": ",".join(["0-1048575"] * 300)}, 400),
         ("", {"store_id": "none"}, 404),
         ("", {"format": "arrow"}, 400),
         ("/export", {"format": "xlsx"}, 400),
         ("/export", {"limit": 5}, 400),
         ("/export", {"neighbour_of": 400}, 404),
     ],
-    ids=str,
+    ids=lambda value: str(value)[:40],
 )
 def test_refusals(client, path, asked, status):
     assert_is_error(get(client, path, **asked), status)
+
+
+def test_a_cursor_that_somebody_wrote_is_answered(client):
+    asked = {"sort": "label", "limit": 1}
+    cursor = get(client, **asked).json["next_cursor"]
+    content = json.loads(base64.urlsafe_b64decode(cursor + "=="))
+    made_up = base64.urlsafe_b64encode(json.dumps(["\ud800", *content[1:]]).encode()).decode()
+    assert get(client, **asked, cursor=made_up.rstrip("=")).status_code == 200

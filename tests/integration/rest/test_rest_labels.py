@@ -117,6 +117,11 @@ def test_files_come_in_by_text_and_by_upload_and_go_out(api):
 def test_unknown_saes_and_labels_are_not_found(api):
     for path in ("labels", "labels/status", "labels/export", "labels/history", "labels/next"):
         query = "?order=random" if path.endswith("next") else ""
-        assert_is_error(api.client.get(f"/api/v1/saes/none/{path}{query}"), 404)
+        for sae in ("none", "%00"):
+            assert_is_error(api.client.get(f"/api/v1/saes/{sae}/{path}{query}"), 404)
+    assert_is_error(api.client.get("/api/v1/labels/a%00b"), 404)
+    assert_is_error(api.client.delete(f"/api/v1/saes/{SAE}/views/%00"), 404)
+    assert_is_error(api.client.get(f"{LABELS}/next?store_id=../.."), 400)
+    assert_is_error(api.client.post(f"{LABELS}/undo", json={"batch_id": "\0"}), 404)
     for method in ("get", "delete"):
         assert_is_error(getattr(api.client, method)("/api/v1/labels/none"), 404)
