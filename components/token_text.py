@@ -19,7 +19,7 @@ def token_label(position: int, text: str) -> str:
 
 
 def in_figure(text: str) -> str:
-    """Text that Plotly draws as it is: it knows no `&quot;`, and would show one as it is written."""
+    """Text that Plotly draws as it is; it knows no `&quot;` and would draw one letter by letter."""
     return escape(text, quote=False)
 
 
