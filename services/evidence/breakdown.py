@@ -36,13 +36,14 @@ def breakdown(reading: Reading, query: BreakdownQuery) -> tuple[MetadataGroup, .
             f"{', '.join(columns) or 'none'}",
             columns=list(columns),
         )
-    table = store.breakdown(query.feature_id, query.column)
+    # Columns may have a value of its own for each document: no more than what is shown is made.
+    table = store.breakdown(query.feature_id, query.column).slice(0, query.limit).combine_chunks()
     counted = _Counted.of(reading, query.feature_id, query.column)
     at = pc.index_in(table.column("value").combine_chunks(), value_set=counted.values)
     density = counted.x.sum() / max(counted.m.sum(), 1)
-    rows = zip(table.to_pylist(), at.to_pylist(), strict=True)
-    groups = [_group(row, counted, group, float(density)) for row, group in rows]
-    return tuple(groups[: query.limit])
+    variances = counted.log_variances()[at.to_numpy()].tolist() if len(table) else []
+    rows = zip(table.to_pylist(), variances, strict=True)
+    return tuple(_group(row, float(density), variance) for row, variance in rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +69,27 @@ class _Counted:
             table.column("n_counted").to_numpy().astype(np.float64),
         )
 
-    def log_variance(self, group: int) -> float:
-        """Of the logarithm of the group's density ÷ the whole corpus' density, linearised."""
-        inside = self.group == group
-        x, m, all_x, all_m = self.x[inside], self.m[inside], self.x.sum(), self.m.sum()
-        share = -(self.x - all_x / all_m * self.m) / all_x
-        share[inside] += (x - x.sum() / m.sum() * m) / x.sum()
-        return float(np.square(share).sum())
+    def log_variances(self) -> np.ndarray:
+        """Of the logarithm of each group's density ÷ the whole corpus' density, linearised; what
+        it is of groups without activations has no meaning.
+        """
+        x, m = (self._sums(column) for column in (self.x, self.m))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            outside = -(self.x - self.x.sum() / self.m.sum() * self.m) / self.x.sum()
+            own = (self.x - (x / m)[self.group] * self.m) / x[self.group]
+            squares = np.square(outside)
+            rest = np.maximum(squares.sum() - self._sums(squares), 0)
+            return np.asarray(rest + self._sums(np.square(outside + own)))
+
+    def _sums(self, column: np.ndarray) -> np.ndarray:
+        return np.bincount(self.group, column, minlength=len(self.values))
 
 
-def _group(row: dict[str, Any], counted: _Counted, group: int, density: float) -> MetadataGroup:
+def _group(row: dict[str, Any], density: float, log_variance: float) -> MetadataGroup:
     lift = row["token_density"] / density if density else None
     bounds = None
     if lift is not None and row["documents_fired"] >= _LEAST:
-        bounds = of_ratio(lift, counted.log_variance(group))
+        bounds = of_ratio(lift, log_variance)
     return MetadataGroup(
         value=row["value"],
         n_documents=row["n_documents"],
