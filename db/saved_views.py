@@ -51,6 +51,11 @@ class SavedViewRepository:
         row = self._session.execute(select(_VIEWS).where(*where)).mappings().first()
         return None if row is None else _record(row)
 
+    def has(self, sae_id: str, name: str) -> bool:
+        """Whether the SAE has a view of this name."""
+        where = (_VIEWS.c.sae_id == sae_id, _VIEWS.c.name == name)
+        return self._session.execute(select(_VIEWS.c.view_id).where(*where)).first() is not None
+
     def count(self, sae_id: str) -> int:
         """How many views an SAE has."""
         statement = select(func.count()).where(_VIEWS.c.sae_id == sae_id)

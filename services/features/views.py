@@ -87,7 +87,7 @@ class SavedViews:
         """
         self._check_sae(sae_id)
         with self._database.read() as session:
-            found = SavedViewRepository(session).get(sae_id, view_id)
+            found = SavedViewRepository(session).get(sae_id, storable(view_id))
         if found is None:
             raise _no_view(sae_id, view_id)
         return _view(found)
@@ -105,10 +105,11 @@ class SavedViews:
             author=request.author or self._author, created_at=datetime.now(UTC),
         )  # fmt: skip
         with self._writing() as views:
+            is_new = not views.has(request.sae_id, request.name)
+            if is_new and views.count(request.sae_id) >= MOST:
+                raise InvalidArgument(f"{request.sae_id} has {MOST} views already: remove some")
             if request.replace:
                 return _view(views.put(record))
-            if views.count(request.sae_id) >= MOST:
-                raise InvalidArgument(f"{request.sae_id} has {MOST} views already: remove some")
             if not views.insert(record):
                 raise Conflict(
                     f"there is a view {request.name[:100]!r} of {request.sae_id}: choose another "
@@ -125,7 +126,7 @@ class SavedViews:
         """
         self._check_sae(sae_id)
         with self._writing() as views:
-            if not views.delete(sae_id, view_id):
+            if not views.delete(sae_id, storable(view_id)):
                 raise _no_view(sae_id, view_id)
 
     @contextmanager

@@ -6,6 +6,7 @@ from db.probe_records import ProbeRecord
 from db.probes import ProbeRepository
 from services.database import Database
 from services.errors import Conflict, NotFound
+from services.text import storable
 
 MOST = 200  # probes of a feature
 
@@ -59,7 +60,7 @@ class ProbeStore:
             NotFound: the feature has none of that id.
         """
         with self._database.write() as session:
-            if not ProbeRepository(session).remove(sae_id, feature_id, probe_id):
+            if not ProbeRepository(session).remove(sae_id, feature_id, storable(probe_id)):
                 raise NotFound(
                     f"feature {feature_id} of SAE {sae_id} has no probe {probe_id[:100]!r}",
                     probe_id=probe_id[:100],

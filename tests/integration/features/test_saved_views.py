@@ -63,13 +63,16 @@ def test_what_is_not_there_is_said(container: Container, monkeypatch: Any) -> No
         lambda: container.views.list("nobody"),
         lambda: container.views.get(SAE, "nothing"),
         lambda: container.views.remove(SAE, "nothing"),
+        lambda: container.views.remove(SAE, "\0"),
         lambda: container.views.get(OTHER, container.views.save(asked()).view_id),
     ):
         with pytest.raises(NotFound):
             act()
     monkeypatch.setattr(views_module, "MOST", 1)
-    with pytest.raises(InvalidArgument, match="remove some"):
-        container.views.save(asked("one more"))
+    for replace in (False, True):
+        with pytest.raises(InvalidArgument, match="remove some"):
+            container.views.save(asked("one more", replace=replace))
+    assert container.views.save(asked(replace=True)).name == "mine"
 
 
 @pytest.mark.parametrize(
