@@ -59,6 +59,11 @@ class LabelHistory:
         statement = _changes().where(_HISTORY.c.batch_id == batch_id)
         return self._read(statement.order_by(_HISTORY.c.change_id))
 
+    def first_of(self, batch_id: str) -> ChangeRecord | None:
+        """One of the changes that were made together."""
+        statement = _changes().where(_HISTORY.c.batch_id == batch_id)
+        return next(iter(self._read(statement.limit(1))), None)
+
     def change(self, change_id: int) -> ChangeRecord | None:
         """One change."""
         found = self._read(_changes().where(_HISTORY.c.change_id == change_id))

@@ -67,12 +67,12 @@ class Queue:
             )
         order = np.argsort(-values, kind="stable")
         order = order[values[order] > 0]  # a dead feature has nothing to look at
-        ranks = {int(feature): i for i, feature in enumerate(order, 1)}
         words = _WORDS[query.order]
 
         def reason(feature: int) -> str:
             value = words.format(value=values[feature])
-            return f"{value}: number {ranks[feature]:,} of {len(order):,} live features"
+            rank = int(np.flatnonzero(order == feature)[0]) + 1
+            return f"{value}: number {rank:,} of {len(order):,} live features"
 
         return order, reason
 

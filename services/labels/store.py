@@ -25,6 +25,7 @@ from services.labels.history import change_of, parse_cursor
 from services.labels.requests import HistoryQuery
 from services.labels.snapshot import LabelSnapshot, label_of
 from services.labels.undo import undo
+from services.text import storable
 from services.types.labels import ChangePage, FeatureLabels, FeatureMarks
 
 Value = TypeVar("Value")
@@ -57,6 +58,7 @@ class LabelStore:
 
     def sae(self, sae_id: str) -> LabelledSae:
         """The SAE, whether or not it was taken out of use."""
+        sae_id = storable(sae_id)
         with self._read() as labels:
             found = labels.sae(sae_id)
         if found is None:
@@ -109,7 +111,7 @@ class LabelStore:
             NotFound: there is no such label.
         """
         with self._read() as labels:
-            found = labels.feature_of(label_id)
+            found = labels.feature_of(storable(label_id))
         if found is None:
             raise NotFound(f"there is no label {label_id[:64]!r}: it may have been removed")
         return found
@@ -191,7 +193,7 @@ class LabelStore:
         return draft
 
     def change(self, change_id: int | None, batch_id: str | None) -> ChangeRecord:
-        """A change, or the first one of a batch.
+        """A change, or one of a batch.
 
         Raises:
             NotFound: there is none.
@@ -200,7 +202,7 @@ class LabelStore:
             if change_id is not None:
                 found = labels.change(change_id)
             else:
-                found = next(iter(labels.batch(batch_id or "")), None)
+                found = labels.first_of(storable(batch_id or ""))
         if found is None:
             raise NotFound(f"the history has no {change_id or (batch_id or '')[:64]!r}")
         return found
