@@ -34,6 +34,7 @@ from pages import (
     feature_map_selection,
     feature_probes,
     feature_runs,
+    feature_steps,
     feature_tokens,
     features,
     features_bulk,
@@ -85,7 +86,7 @@ _MAP = (feature_map, feature_map_selection, feature_map_families)
 _FEATURES = (features, features_rows, features_bulk, features_views, compare_features, *_MAP)
 _FEATURE = (  # the page of one, in sections
     feature, feature_evidence, feature_examples, feature_document, feature_decoder, feature_tokens,
-    feature_code, feature_labels, feature_probes, feature_runs,
+    feature_code, feature_labels, feature_probes, feature_runs, feature_steps,
 )  # fmt: skip
 _LABELS = (
     author, label_form, labels, labels_queue, labels_history, labels_files,

@@ -25,7 +25,7 @@ def author_input(at: str) -> dmc.TextInput:
 
 def author_of(kept: Any) -> str | None:
     """The name that the browser keeps; None where there is none, or no name."""
-    return kept[:100] if isinstance(kept, str) and kept.strip() else None
+    return (kept.strip()[:100].rstrip() or None) if isinstance(kept, str) else None
 
 
 callbacks.clientside(

@@ -5,11 +5,10 @@ Every section loads by itself, so that what is known at once is seen at once.
 
 from __future__ import annotations
 
-from secrets import randbelow
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import Input, Output, State, dcc, html, set_props
+from dash import Input, Output, State, dcc, html
 from dash.exceptions import PreventUpdate
 
 from components.entries import listed
@@ -21,12 +20,11 @@ from components.feature_head import (
     step_links,
     warnings_list,
 )
-from components.feature_links import compare_href, feature_href, features_href
+from components.feature_links import features_href
 from components.feedback import empty_state, loading
 from components.icons import icon
 from components.ids import Shell
 from components.shell import page
-from pages import clientside_feature as browser
 from pages import (
     feature_code,
     feature_decoder,
@@ -38,20 +36,13 @@ from pages import (
     feature_runs,
     feature_tokens,
 )
+from pages.author import author_of
 from pages.callbacks import CallbackSet
 from pages.context import services
-from pages.feature_ids import (
-    FeatureIds,
-    figure_of,
-    lines_of,
-    part,
-    show_group,
-    show_range,
-    view_field,
-)
-from pages.feature_place import required_at, view_at
+from pages.feature_ids import FeatureIds, part
+from pages.feature_place import required_at
 from pages.feature_state import PARTS, EvidenceState, Place
-from services.features.requests import FeatureTableQuery
+from pages.label_form import changed
 from services.types.features import FeatureView
 
 callbacks = CallbackSet()
@@ -191,86 +182,13 @@ def show_name(place: Any, _changed: Any) -> tuple[Any, str]:
     Input(FeatureIds.STAR, "n_clicks"),
     State(FeatureIds.STAR, "aria-pressed"),
     State(FeatureIds.PLACE, "data"),
-    State(FeatureIds.CHANGED, "data"),
     State(Shell.AUTHOR, "data"),
     errors_in=FeatureIds.STAR_ERROR,
 )
-def star(clicks: Any, pressed: Any, place: Any, changed: Any, author: Any) -> int:
+def star(clicks: Any, pressed: Any, place: Any, author: Any) -> int:
     """Star the feature, or take the star away."""
     named = Place.parse(place).named
     if not clicks or named is None:
         raise PreventUpdate
-    services().labels.star(*named, pressed != "true", author or None)
-    return int(changed or 0) + 1
-
-
-@callbacks.on(
-    Output(FeatureIds.SINK, "data"),
-    Input(FeatureIds.RANDOM, "n_clicks"),
-    State(FeatureIds.PLACE, "data"),
-)
-def go_anywhere(clicks: Any, place: Any) -> Any:
-    """To any feature that fires; to any at all where no text was read."""
-    at = Place.parse(place)
-    view = view_at(place)
-    if not clicks or view is None:
-        raise PreventUpdate
-    asked = {"sae_id": view.sae_id, "store_id": at.store, "limit": 1}
-    if view.source is not None:
-        asked["dead"] = False
-    table = services().features
-    total = table.page(FeatureTableQuery.parse(asked)).total
-    if not total:
-        raise PreventUpdate
-    (line,) = table.page(FeatureTableQuery.parse({**asked, "offset": randbelow(total)})).items
-    _go(feature_href(view.sae_id, line.feature_id, store=at.store))
-    return None
-
-
-@callbacks.on(
-    Output(FeatureIds.SINK, "data", allow_duplicate=True),
-    Input(FeatureIds.COMPARE, "n_clicks"),
-    Input(FeatureIds.OTHER, "n_submit"),
-    State(FeatureIds.OTHER, "value"),
-    State(FeatureIds.PLACE, "data"),
-)
-def go_compare(clicks: Any, entered: Any, other: Any, place: Any) -> Any:
-    """To this feature beside another one."""
-    named = Place.parse(place).named
-    if named is None or not (clicks or entered):
-        raise PreventUpdate
-    number = Place.parse({"feature": other}).feature
-    others = [] if number is None or number == named[1] else [(named[0], number)]
-    _go(compare_href(named, *others))
-    return None
-
-
-def _go(href: str) -> None:
-    set_props(Shell.LOCATION, {"href": href})
-
-
-callbacks.clientside(
-    browser.CHOOSE,
-    Output(FeatureIds.VIEW, "data"),
-    Input(view_field(), "value"),
-    Input(figure_of(), "clickData"),
-    Input(show_range(), "n_clicks"),
-    Input(show_group(), "n_clicks"),
-    Input(lines_of(), "opened"),
-    Input(FeatureIds.AGAIN, "n_clicks"),
-    Input(FeatureIds.RESET, "n_clicks"),
-    Input(FeatureIds.DOCUMENT, "opened"),
-    State(FeatureIds.VIEW, "data"),
-)
-callbacks.clientside(
-    browser.split(PARTS),
-    Output(part(), "data"),
-    Input(FeatureIds.VIEW, "data"),
-    State(part(), "data"),
-    State(part(), "id"),
-)
-callbacks.clientside(
-    browser.mirror(list(EvidenceState.model_fields)),
-    Output(FeatureIds.SINK, "data", allow_duplicate=True),
-    Input(FeatureIds.VIEW, "data"),
-)
+    services().labels.star(*named, pressed != "true", author_of(author))
+    return changed()

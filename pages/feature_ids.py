@@ -35,6 +35,11 @@ class FeatureIds:
     RESET = "feature-examples-all"  # of all values and documents
     DOCUMENT = "feature-document"  # the dialog with a whole document
     DOCUMENT_BODY = "feature-document-body"
+    DOCUMENT_FACTS = "feature-document-facts"
+    DOCUMENT_PART = "feature-document-part"  # the tokens of it that are shown
+    DOCUMENT_PLACE = "feature-document-place"  # the same in words
+    EARLIER = "feature-document-earlier"
+    LATER = "feature-document-later"
     DOCUMENT_ERROR = "feature-document-error"
     DECODER = "feature-decoder"
     DECODER_ERROR = "feature-decoder-error"

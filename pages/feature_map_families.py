@@ -15,10 +15,12 @@ from components.feedback import empty_state, loading
 from components.icons import icon
 from components.ids import Shell
 from components.shell import section
+from pages.author import author_of
 from pages.callbacks import CallbackSet
 from pages.context import services
 from pages.feature_map_ids import Families, Map, family_on_map, map_field, remove_set
 from pages.feature_map_state import MapState
+from pages.label_form import changed
 from pages.typed import typed
 from services.errors import InvalidArgument, NotFound
 from services.maps.requests import KeepFamilies
@@ -179,10 +181,9 @@ def choose_family(clicks: Any, asked: Any) -> dict[str, Any]:
     State(Families.NAME, "value"),
     State(Families.ASKED, "data"),
     State(Shell.AUTHOR, "data"),
-    State(Families.CHANGED, "data"),
     errors_in=Families.KEEP_ERROR,
 )
-def keep(clicks: Any, name: Any, asked: Any, author: Any, changed: Any) -> tuple[int, str]:
+def keep(clicks: Any, name: Any, asked: Any, author: Any) -> tuple[int, str]:
     """Keep the families that are shown under a name."""
     state = MapState.parse(asked)
     if not clicks or state.sae is None:
@@ -190,23 +191,23 @@ def keep(clicks: Any, name: Any, asked: Any, author: Any, changed: Any) -> tuple
     if typed(name) is None:
         raise InvalidArgument("give the families a name to keep them under", field="name")
     given = state.families_query(state.sae).model_dump()
-    services().maps.keep(KeepFamilies.parse(given | {"name": typed(name), "author": typed(author)}))
-    return (changed or 0) + 1, ""
+    given |= {"name": typed(name), "author": author_of(author)}
+    services().maps.keep(KeepFamilies.parse(given))
+    return changed(), ""
 
 
 @callbacks.on(
     Output(Families.CHANGED, "data", allow_duplicate=True),
     Input(remove_set(), "n_clicks"),
-    State(Families.CHANGED, "data"),
     errors_in=Families.KEEP_ERROR,
 )
-def remove(clicks: Any, changed: Any) -> int:
+def remove(clicks: Any) -> int:
     """Remove a kept set."""
     of = ctx.triggered_id
     if not isinstance(of, dict) or not any(clicks):
         raise PreventUpdate
     services().maps.forget(str(of["id"]))
-    return (changed or 0) + 1
+    return changed()
 
 
 @callbacks.on(

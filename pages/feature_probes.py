@@ -15,6 +15,7 @@ from components.feedback import loading
 from components.ids import Shell
 from components.probes import probes_view, tested_view
 from components.shell import section
+from pages.author import author_of
 from pages.callbacks import CallbackSet
 from pages.context import services
 from pages.feature_ids import FeatureIds
@@ -129,7 +130,7 @@ def _known_max(place: Any) -> float | None:
 def keep_text(_clicks: Any, text: Any, place: Any, author: Any) -> tuple[int, str]:
     """The tested text becomes a probe."""
     should_fire = clicked()["should"] == "fire"
-    given = {"text": text, "should_fire": should_fire, "author": author or None}
+    given = {"text": text, "should_fire": should_fire, "author": author_of(author)}
     services().probes.add(AddProbe.parse({**_named(place), **given}))
     return changed(), "Kept."
 

@@ -12,6 +12,7 @@ from dash.exceptions import PreventUpdate
 from components.icons import icon
 from components.ids import Shell
 from pages import clientside_features as browser
+from pages.author import author_of
 from pages.callbacks import CallbackSet
 from pages.context import services
 from pages.features_ids import Bulk, Table, undo_button
@@ -121,7 +122,7 @@ def apply(
     if not clicks or state.sae is None:
         raise PreventUpdate
     ids = _chosen(scope, selected, state, state.sae)
-    given = deed_of(do, typed(text), typed(category)) | {"author": typed(author)}
+    given = deed_of(do, typed(text), typed(category)) | {"author": author_of(author)}
     request = BulkEdit.parse({"sae_id": state.sae, "feature_ids": ids, **given})
     report = services().labels.bulk(request)
     return clicks, _said(str(do), report.n, report.batch_id), False
@@ -160,7 +161,7 @@ def undo(clicks: Any, author: Any) -> tuple[Any, Any]:
     asked = ctx.triggered_id
     if not isinstance(asked, Mapping) or not any(clicks or []):
         raise PreventUpdate
-    services().labels.undo(str(asked["batch"]), author=typed(author))
+    services().labels.undo(str(asked["batch"]), author=author_of(author))
     return f"undone {asked['batch']}", html.Div(
         [icon("check", 16), html.Span("Taken back.")], className="as-done"
     )

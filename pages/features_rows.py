@@ -15,11 +15,11 @@ from components.feature_table import feature_rows, total_text
 from components.ids import Shell
 from pages import clientside
 from pages import clientside_features as browser
+from pages.author import author_of
 from pages.callbacks import CallbackSet
 from pages.context import services
 from pages.features_ids import Bulk, Table
 from pages.features_state import TableState
-from pages.typed import typed
 from services.errors import ActiscopeError, InvalidArgument
 
 callbacks = CallbackSet()
@@ -155,7 +155,7 @@ def star(asked: Any, view_data: Any, author: Any) -> None:
     if not isinstance(feature, int) or not isinstance(on, bool):
         raise PreventUpdate
     try:
-        services().labels.star(state.sae, feature, on, typed(author))
+        services().labels.star(state.sae, feature, on, author_of(author))
     except ActiscopeError:
         set_props(Bulk.CHANGED, {"data": {"refused": feature, "at": asked.get("at")}})
         raise

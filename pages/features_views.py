@@ -13,11 +13,11 @@ from components.icons import icon
 from components.ids import Shell
 from components.runs import time_element
 from pages import clientside
+from pages.author import author_of
 from pages.callbacks import CallbackSet
 from pages.context import services
 from pages.features_ids import Table, Views, view_button, view_removal
 from pages.features_state import TableState
-from pages.typed import typed
 from services.features.views import SaveView
 from services.types.labels import SavedView
 
@@ -98,7 +98,7 @@ def save(asked: Any, name: Any, replace: Any, view_data: Any, author: Any) -> tu
     if not asked or state.sae is None:
         raise PreventUpdate
     kept = {name: value for name, value in state.as_data().items() if name != "sae"}
-    values = {"sae_id": state.sae, "name": name or "", "state": kept, "author": typed(author)}
+    values = {"sae_id": state.sae, "name": name or "", "state": kept, "author": author_of(author)}
     view = services().views.save(SaveView.parse(values | {"replace": bool(replace)}))
     return f"saved {view.view_id} {asked}", ""
 

@@ -26,6 +26,7 @@ from pages import (
     feature_document,
     feature_evidence,
     feature_examples,
+    feature_place,
     feature_tokens,
 )
 from pages.context import container_of
@@ -193,14 +194,55 @@ def test_the_document_of_an_example_has_the_activation_at_every_token(
     store = in_app.stores.open(store_id)
     found = store.feature(number)
     position = int(found.positions[len(found.positions) // 2])
-    body, title = feature_document.show_document(at(number), {"at": position})
+    body, _, title, shown, *_ = feature_document.show_document(at(number), {"at": position})
     assert title.startswith("Document ")
-    (line,) = body[-1].lines
+    (line,) = body.lines
     first = position - line["at"]
+    assert shown["start"] == first
     expected = dict(zip(found.positions.tolist(), found.values.tolist(), strict=True))
     for i, value in enumerate(line["values"]):
         assert value == pytest.approx(expected.get(first + i, 0.0), rel=1e-3)
     assert feature_document.show_document(at(number), {})[0] is None
+
+
+def pressed(id: str) -> None:
+    """As when the button was what called."""
+    context_value.get()["triggered_inputs"] = [{"prop_id": f"{id}.n_clicks", "value": 1}]
+
+
+def test_a_long_document_goes_on_before_and_after_the_example(
+    in_app: Container, counts: np.ndarray, store_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feature_document, "_WIDTH", 7)
+    number, store = int(np.argmax(counts)), in_app.stores.open(store_id)
+    found = store.feature(number)
+    documents = [store.document(int(n)) for n in store.documents_at(found.positions)]
+    position, document = next(
+        (int(p), d) for p, d in zip(found.positions, documents, strict=True)
+        if 20 < int(p) - d.start < d.n_tokens - 20
+    )  # fmt: skip
+    shown = feature_document.show_document(at(number), {"at": position})
+    (line,), data = shown[0].lines, shown[3]
+    assert line["ids"][line["at"]] == store.tokens(position, position + 1).token_ids[0]
+    ids, hidden = {"EARLIER": line["ids"], "LATER": []}, {"display": "none"}
+    for name, style in (("EARLIER", -2), ("LATER", -1)):
+        for _ in range(document.n_tokens):
+            if shown[style] == hidden:
+                break
+            pressed(getattr(feature_document.FeatureIds, name))
+            shown = feature_document.go_on(1, 1, at(number), data)
+            (operation,), data = shown[0].to_plotly_json()["operations"], shown[1]
+            more = operation["params"]["value"]
+            assert more["at"] == -1
+            ids[name] = [*more["ids"], *ids[name]] if style == -2 else [*ids[name], *more["ids"]]
+    stop = document.start + document.n_tokens
+    every = store.tokens(document.start, stop).token_ids.tolist()
+    assert ids["EARLIER"] + ids["LATER"] == every
+    assert shown[2] == f"All {document.n_tokens:,} tokens"
+    assert data == {"document": document.document, "start": document.start, "stop": stop}
+    for refused in ({}, None, {"document": "x"}):
+        with pytest.raises(PreventUpdate):
+            feature_document.go_on(1, None, at(number), refused)
 
 
 def test_a_dead_feature_says_so_and_shows_what_the_decoder_knows(
@@ -237,12 +279,12 @@ def test_what_there_is_not_is_an_error_in_its_place(
 
 def test_a_star_is_given_and_taken(in_app: Container) -> None:
     assert feature.show_name(at(5), None)[1] == "false"
-    assert feature.star(1, "false", at(5), None, "me") == 1
+    assert feature.star(1, "false", at(5), "me") > 0
     assert feature.show_name(at(5), None)[1] == "true"
-    assert feature.star(2, "true", at(5), 4, None) == 5
+    assert feature.star(2, "true", at(5), {"no": "name"}) > 0
     assert feature.show_name(at(5), None)[1] == "false"
     with pytest.raises(PreventUpdate):
-        feature.star(None, "false", at(5), None, "me")
+        feature.star(None, "false", at(5), "me")
 
 
 def test_the_python_code_runs_and_prints_the_strongest_activations(
@@ -250,7 +292,7 @@ def test_the_python_code_runs_and_prints_the_strongest_activations(
     capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     number = int(np.argmax(counts))
-    view = feature.view_at(at(number))
+    view = feature_place.view_at(at(number))
     assert view is not None
     code = {k: text for k, _, text in feature_code.feature_code(
         view, in_app.stores.url(store_id), "http://localhost:1")}  # fmt: skip
