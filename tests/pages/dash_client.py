@@ -79,6 +79,8 @@ class Client:
 
     @staticmethod
     def _outputs(output: str) -> Any:
+        if "." not in output:  # a callback without outputs has a name of its own
+            return []
         parts = output[2:-2].split("...") if output.startswith("..") else [output]
         split = [part.rsplit(".", 1) for part in parts]
         found = [{"id": _id(i), "property": p} for i, p in split]
