@@ -18,10 +18,10 @@ from services.decoder.vectors import Vectors
 from services.demo import ARTEFACTS
 from services.errors import ActiscopeError, NotFound
 from services.evidence.service import Evidence
-from services.evidence.sources import Sources
 from services.extraction.kind import EXTRACT
 from services.extraction.parts import Parts as ExtractionParts
 from services.extraction.service import Extractions
+from services.extraction.sources import Sources
 from services.extraction.store import ExtractionStore
 from services.features.bases import Bases
 from services.features.service import FeatureTables
@@ -117,15 +117,14 @@ class Container:
         self.views = SavedViews(base.database, base.index, author)
         statistics = Statistics(self.extractions, self.stores, self._families)
         self.labels = Labels(LabelStore(base.database, base.index.known), author, statistics)
+        sources = Sources(self.stores, self.extractions, base.catalogue)
         self.features = FeatureTables(
-            base.catalogue,
-            self.extractions,
+            sources,
             self.stores,
             Bases(self.decoders, self.feature_texts),
             self.probes,
             self.labels.snapshot,
         )
-        sources = Sources(self.stores, self.extractions, base.catalogue)
         self.evidence = Evidence(
             sources,
             self.stores,

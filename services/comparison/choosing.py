@@ -9,9 +9,9 @@ from typing import Any
 from services.comparison.requests import FeatureName
 from services.comparison.streams import stream_key
 from services.errors import InvalidArgument
-from services.evidence.sources import Sources
 from services.extraction.requests import ExtractionQuery
 from services.extraction.service import Extractions
+from services.extraction.sources import Sources
 from services.stores.service import Stores
 
 _LOOKED_AT = 100  # of the newest extractions of an SAE

@@ -17,8 +17,8 @@ from services.decoder.vectors import Vectors
 from services.errors import Unsupported
 from services.evidence.contexts import Contexts
 from services.evidence.requests import ViewQuery
-from services.evidence.sources import Sources
 from services.extraction.service import Extractions
+from services.extraction.sources import Sources
 from services.stores.service import Stores
 from services.types import TokenWeight
 from services.types.features import (

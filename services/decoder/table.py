@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from services.errors import NotFound
+from services.sae.feature_ids import require_feature
 from services.types import (
     DecoderFeature,
     DecoderInfo,
@@ -81,12 +82,7 @@ class DecoderTable:
 
     def feature(self, feature_id: int) -> DecoderFeature:
         """One feature's row. Raises `NotFound` where there is no such feature."""
-        if not 0 <= feature_id < self.info.d_sae:
-            raise NotFound(
-                f"SAE {self.info.sae_id} has no feature {feature_id}: its features are 0 to "
-                f"{self.info.d_sae - 1}",
-                feature_id=feature_id,
-            )
+        require_feature(self.info.sae_id, feature_id, self.info.d_sae)
         return self.features(feature_id, 1)[0]
 
     def features(self, start: int, n: int) -> list[DecoderFeature]:

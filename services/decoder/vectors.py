@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from services.errors import NotFound, Unsupported
+from services.errors import Unsupported
 from services.lm.weight_files import broken
 from services.sae.config import WEIGHTS
+from services.sae.feature_ids import require_feature
 
 if TYPE_CHECKING:
     from services.sae.catalogue import SaeCatalogue, SaeEntry
@@ -36,7 +37,7 @@ class Vectors:
     """Directions of the SAEs that are on disk.
 
     Raises:
-        NotFound: there is no such SAE.
+        NotFound: there is no such SAE or feature.
         Unsupported: its decoder cannot be read.
     """
 
@@ -51,15 +52,6 @@ class Vectors:
         """How many features the SAE has."""
         return self._saes.get(sae_id).info.d_sae
 
-    def require(self, sae_id: str, feature_id: int) -> None:
-        """Raise `NotFound`, which names the range, unless the SAE has the feature."""
-        n = self.size(sae_id)
-        if not 0 <= feature_id < n:
-            raise NotFound(
-                f"SAE {sae_id} has no feature {feature_id}: its features are 0 to {n - 1}",
-                feature_id=feature_id,
-            )
-
     def space(self, sae_id: str) -> Space | None:
         """Where it writes; None for transcoders that do not say."""
         from services.sae.decode import target_of
@@ -71,7 +63,7 @@ class Vectors:
     def rows(self, sae_id: str, features: Sequence[int]) -> np.ndarray:
         """Unit directions [n, d] float32 of some features; 0 where the decoder is 0."""
         for feature in features:
-            self.require(sae_id, feature)
+            require_feature(sae_id, feature, self.size(sae_id))
         with _decoder(self._saes.get(sae_id)) as W_dec:
             return _unit(np.stack([_floats(W_dec[i : i + 1])[0] for i in features]))
 

@@ -25,10 +25,10 @@ from services.evidence.requests import (
     TokensQuery,
     ViewQuery,
 )
-from services.evidence.sources import Sources
 from services.evidence.tf_idf import best_tokens
 from services.evidence.tokens import tokens
 from services.evidence.view import view_of, view_without_store
+from services.extraction.sources import Sources
 from services.features.token_counts import TokenCounts
 from services.store import Selection
 from services.store.statistics.coactivation import Measure

@@ -15,6 +15,7 @@ from services.errors import NotFound
 from services.features.columns import OF_STORE
 from services.features.searching import lowered
 from services.features.texts import TextTable
+from services.sae.feature_ids import require_feature
 from services.stores.reading import Reading
 from services.types.features import EvidenceSource
 
@@ -70,15 +71,6 @@ class Basis:
             )
         ids, cosines = (lists[feature].as_py() or [] for lists in self.neighbours)
         return np.array(ids, np.int64), np.array(cosines, np.float64)
-
-
-def require_feature(sae_id: str, feature: int, n_features: int) -> None:
-    """NotFound, which says which features there are, when this one is none of them."""
-    if not 0 <= feature < n_features:
-        raise NotFound(
-            f"SAE {sae_id} has no feature {feature}: its features are 0 to {n_features - 1}",
-            feature_id=feature,
-        )
 
 
 def store_numbers(reading: Reading) -> dict[str, np.ndarray]:

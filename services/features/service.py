@@ -5,15 +5,14 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from services.errors import InvalidArgument, NotFound, Unavailable
-from services.extraction.service import Extractions
+from services.errors import Unavailable
+from services.extraction.sources import Sources
 from services.features.bases import Bases
-from services.features.basis import Basis, require_feature
+from services.features.basis import Basis
 from services.features.columns import COLUMNS
 from services.features.export import FeatureFile, export
 from services.features.lines import lines
@@ -22,8 +21,7 @@ from services.features.ordering import Order
 from services.features.requests import ExportFormat, FeatureTableQuery
 from services.features.table import Table, spread
 from services.probes.service import Probes
-from services.runs.catalogue import Catalogue
-from services.stores.reading import Reading
+from services.sae.feature_ids import require_feature
 from services.stores.service import Stores
 from services.types.features import ColumnInfo, EvidenceSource, FeatureLine, FeatureTablePage
 
@@ -39,14 +37,13 @@ class FeatureTables:
 
     def __init__(
         self,
-        catalogue: Catalogue,
-        extractions: Extractions,
+        sources: Sources,
         stores: Stores,
         bases: Bases,
         probes: Probes,
         labels: Callable[[str], LabelSnapshot],
     ) -> None:
-        self._catalogue, self._extractions, self._stores = catalogue, extractions, stores
+        self._sources, self._stores = sources, stores
         self._bases, self._probes, self._labels = bases, probes, labels
         self._lock = threading.Lock()
         self._marks: OrderedDict[tuple[str, int], MarksOf] = OrderedDict()
@@ -104,9 +101,7 @@ class FeatureTables:
             NotFound: there is no such SAE or store.
             InvalidArgument: the store is of another SAE.
         """
-        d_sae = self._catalogue.sae_entry(sae_id).info.d_sae
-        found = self._read_source(sae_id, d_sae, store_id)
-        return None if found is None else found[1]
+        return self._sources.get(sae_id, store_id)
 
     def table(self, sae_id: str, store_id: str | None = None) -> Table:
         """All features as columns in memory, for maps. Raises as `source`."""
@@ -126,18 +121,15 @@ class FeatureTables:
         return Order(table, query, table.passing(query))
 
     def _table(self, sae_id: str, store_id: str | None) -> Table:
-        d_sae = self._catalogue.sae_entry(sae_id).info.d_sae
-        found = self._read_source(sae_id, d_sae, store_id)
-        return Table(self._basis(sae_id, d_sae, found), self._marks_of(sae_id, d_sae))
+        d_sae = self._sources.sae(sae_id).d_sae
+        basis = self._basis(sae_id, d_sae, self._sources.get(sae_id, store_id))
+        return Table(basis, self._marks_of(sae_id, d_sae))
 
-    def _basis(
-        self, sae_id: str, d_sae: int, found: tuple[Reading, EvidenceSource] | None
-    ) -> Basis:
-        if found is None:
+    def _basis(self, sae_id: str, d_sae: int, source: EvidenceSource | None) -> Basis:
+        if source is None:
             return self._bases.get(sae_id, d_sae, None, None)
         return self._stores.read(
-            found[0].store_id,
-            lambda reading: self._bases.get(sae_id, d_sae, reading, found[1]),
+            source.store_id, lambda reading: self._bases.get(sae_id, d_sae, reading, source)
         )
 
     def _asked(self, query: FeatureTableQuery, table: Table) -> Table:
@@ -158,38 +150,3 @@ class FeatureTables:
             while len(self._marks) > _KEPT:
                 self._marks.popitem(last=False)
         return found.columns()
-
-    def _read_source(
-        self, sae_id: str, d_sae: int, store_id: str | None
-    ) -> tuple[Reading, EvidenceSource] | None:
-        if store_id is None:
-            with suppress(NotFound):
-                store_id = self._extractions.readable(sae_id).extraction_id
-                return self._stores.read(store_id, self._described)
-            return None
-        reading, source = self._stores.read(store_id, self._described)
-        spec = reading.store.spec
-        if spec.d_sae != d_sae or spec.sae_id not in ("", sae_id):
-            raise InvalidArgument(
-                f"store {store_id} is of {spec.sae_id or 'an SAE without a name'} with "
-                f"{spec.d_sae} features, not of SAE {sae_id} with {d_sae}",
-                store_id=store_id,
-                sae_id=sae_id,
-            )
-        return reading, source
-
-    def _described(self, reading: Reading) -> tuple[Reading, EvidenceSource]:
-        store, corpus_id, corpus_name = reading.store, "", ""
-        with suppress(NotFound):  # a store that was put there has no extraction
-            view = self._extractions.get(reading.store_id)
-            corpus_id, corpus_name = view.corpus_id, view.corpus_name
-        source = EvidenceSource(
-            store_id=reading.store_id,
-            corpus_id=corpus_id or str(store.spec.provenance.get("corpus_id", "")),
-            corpus_name=corpus_name or str(store.spec.provenance.get("corpus_id", "")),
-            n_counted=store.n_counted,
-            n_documents=store.n_documents,
-            is_complete=store.complete,
-            metadata=tuple(store.spec.metadata),
-        )
-        return reading, source

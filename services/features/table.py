@@ -9,11 +9,12 @@ import numpy as np
 import pyarrow as pa
 
 from services.errors import NotFound, Unavailable
-from services.features.basis import Basis, require_feature
+from services.features.basis import Basis
 from services.features.columns import BY_NAME
 from services.features.marks import MarkColumns
 from services.features.requests import FeatureSelection, SearchField
 from services.features.searching import matching
+from services.sae.feature_ids import require_feature
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from services.labels.snapshots import Snapshots
 from services.labels.statistics import Statistics
 from services.labels.status import status_of
 from services.labels.store import LabelStore
+from services.sae.feature_ids import require_feature
 from services.text import storable
 from services.types import Download
 from services.types.labels import (
@@ -253,12 +254,7 @@ class Labels:
 
     def _require(self, sae_id: str, feature_id: int) -> int:
         sae = self._store.sae(sae_id)
-        if not 0 <= feature_id < sae.d_sae:
-            raise NotFound(
-                f"SAE {sae_id} has no feature {feature_id}: its features are 0 to {sae.d_sae - 1}",
-                sae_id=sae_id,
-                feature_id=feature_id,
-            )
+        require_feature(sae_id, feature_id, sae.d_sae)
         return int(feature_id)
 
     def _named(self, author: str | None) -> str:

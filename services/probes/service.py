@@ -15,7 +15,6 @@ from db.records import utc_now
 from services.errors import (
     ActiscopeError,
     Busy,
-    NotFound,
     ResourceExhausted,
     TooLarge,
     Unavailable,
@@ -31,6 +30,7 @@ from services.registry.fresh import model_files, sae_files
 from services.registry.index import Index
 from services.runs.catalogue import Catalogue
 from services.runs.worker import EngineWorker
+from services.sae.feature_ids import require_feature
 from services.settings import Settings
 from services.types import Download
 from services.types.features import TestedText
@@ -183,12 +183,7 @@ class Probes:
 
     def _check_feature(self, sae_id: str, feature_id: int) -> None:
         d_sae = self._catalogue.sae_entry(sae_id).info.d_sae
-        if feature_id >= d_sae:
-            raise NotFound(
-                f"SAE {sae_id} has no feature {feature_id}; there are 0 to {d_sae - 1}",
-                sae_id=sae_id,
-                feature_id=feature_id,
-            )
+        require_feature(sae_id, feature_id, d_sae)
 
     def _check_length(self, text: str) -> None:
         most = self._settings.max_prompt_chars

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from services.errors import InvalidArgument, NotFound
-from services.extraction.requests import ExtractionQuery
 from services.extraction.service import Extractions
 from services.runs.catalogue import Catalogue
+from services.sae.feature_ids import require_feature
 from services.stores.reading import Reading
 from services.stores.service import Stores
-from services.types import ExtractionView, SaeInfo
+from services.types import SaeInfo
 from services.types.features import EvidenceSource
 
 
@@ -29,12 +31,7 @@ class Sources:
             NotFound: there is no such SAE or feature; the message says which there are.
         """
         sae = self.sae(sae_id)
-        if not 0 <= feature_id < sae.d_sae:
-            raise NotFound(
-                f"SAE {sae_id} has no feature {feature_id}: its features are 0 to {sae.d_sae - 1}",
-                feature_id=feature_id,
-                d_sae=sae.d_sae,
-            )
+        require_feature(sae_id, feature_id, sae.d_sae)
         return sae
 
     def store_id(self, sae_id: str, store_id: str | None = None) -> str | None:
@@ -48,17 +45,22 @@ class Sources:
         if store_id is not None:
             self._check(sae_id, store_id)
             return store_id
-        view = self._newest(sae_id)
-        return None if view is None else view.extraction_id
+        self.sae(sae_id)
+        with suppress(NotFound):
+            return self._extractions.readable(sae_id).extraction_id
+        return None
 
     def get(self, sae_id: str, store_id: str | None = None) -> EvidenceSource | None:
-        """What `store_id` says, as it is shown."""
+        """What `store_id` says, as it is shown; None also where the newest store is gone by now."""
         chosen = self.store_id(sae_id, store_id)
-        return None if chosen is None else self.of(chosen)
-
-    def of(self, store_id: str) -> EvidenceSource:
-        """The store, as it is shown."""
-        return self._stores.read(store_id, self._source)
+        if chosen is None:
+            return None
+        try:
+            return self._stores.read(chosen, self._source)
+        except NotFound:
+            if store_id is not None:
+                raise
+            return None
 
     def _source(self, reading: Reading) -> EvidenceSource:
         store = reading.store
@@ -81,17 +83,13 @@ class Sources:
             return corpus_id, corpus_id
         return view.corpus_id, view.corpus_name
 
-    def _newest(self, sae_id: str) -> ExtractionView | None:
-        views = self._extractions.list(ExtractionQuery(sae_id=sae_id, limit=200)).items
-        readable = [view for view in views if view.has_store]
-        return next((v for v in readable if v.is_complete), next(iter(readable), None))
-
     def _check(self, sae_id: str, store_id: str) -> None:
-        self.sae(sae_id)
-        of = self._stores.open(store_id).spec.sae_id
-        if of != sae_id:
+        d_sae = self.sae(sae_id).d_sae
+        spec = self._stores.open(store_id).spec
+        if spec.d_sae != d_sae or spec.sae_id not in ("", sae_id):
             raise InvalidArgument(
-                f"store {store_id} is of SAE {of or '(none)'}, not of {sae_id}",
+                f"store {store_id} is of {spec.sae_id or 'an SAE without a name'} with "
+                f"{spec.d_sae} features, not of SAE {sae_id} with {d_sae}",
                 store_id=store_id,
                 sae_id=sae_id,
             )
