@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -57,7 +58,7 @@ def notes_view(notes: str) -> dcc.Markdown:
 
 def without_pictures(notes: str) -> str:
     """Markdown whose pictures are links; the form does the same in the browser."""
-    return notes.replace("![", "[")
+    return re.sub(r"!+\[", "[", notes)  # all of the signs: "!![" would leave one
 
 
 def label_cards(known: FeatureLabels, act: Callable[[str, str], Id]) -> html.Ul:

@@ -31,6 +31,7 @@ from pages import (
     feature_labels,
     feature_map,
     feature_map_families,
+    feature_map_job,
     feature_map_selection,
     feature_probes,
     feature_runs,
@@ -82,7 +83,7 @@ _CORPORA = (corpora, corpus, corpus_documents, corpus_tokens, corpus_actions, ad
 _EXTRACTIONS = (
     extractions, extraction, extraction_actions, extraction_features, new_extraction, pick_saes,
 )  # fmt: skip
-_MAP = (feature_map, feature_map_selection, feature_map_families)
+_MAP = (feature_map, feature_map_job, feature_map_selection, feature_map_families)
 _FEATURES = (features, features_rows, features_bulk, features_views, compare_features, *_MAP)
 _FEATURE = (  # the page of one, in sections
     feature, feature_evidence, feature_examples, feature_document, feature_decoder, feature_tokens,

@@ -18,6 +18,7 @@ from components.icons import icon
 from components.ids import Shell
 from components.shell import page, section
 from pages.callbacks import CallbackSet
+from pages.choose_sae import sae_select, usual_sae
 from pages.compare_features_ids import Compare, put_in, take_out
 from pages.compare_results import comparison
 from pages.context import services
@@ -76,13 +77,13 @@ def _data(features: Sequence[FeatureName], stores: Sequence[str] | None) -> dict
 
 
 def _adding(sae_id: str | None) -> html.Div:
-    names = _sae_names()
-    chosen = sae_id if sae_id in names else next(iter(names), None)
+    try:
+        cards = services().registry.saes()
+        sae_id = sae_id or usual_sae(cards)
+    except ActiscopeError:  # the comparison itself says what is wrong
+        cards = ()
     fields = [
-        dmc.Select(
-            id=Compare.SAE, label="SAE", data=names, value=chosen, searchable=True,
-            allowDeselect=False, className="as-grow",
-        ),
+        sae_select(Compare.SAE, cards, sae_id, className="as-grow"),
         dmc.NumberInput(
             id=Compare.NUMBER, label="Feature", min=0, allowDecimal=False, allowNegative=False,
             hideControls=True, w=120,
@@ -92,13 +93,6 @@ def _adding(sae_id: str | None) -> html.Div:
     return html.Div(
         [dmc.Group(fields, align="end", gap="sm", mt="sm"), html.Div(id=Compare.ADD_ERROR)]
     )
-
-
-def _sae_names() -> list[str]:
-    try:
-        return [card.info.sae_id for card in services().registry.saes()]
-    except ActiscopeError:  # the comparison itself says what is wrong
-        return []
 
 
 @callbacks.on(

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import ALL, Input, Output, State, ctx, dcc, html
-from dash.exceptions import PreventUpdate
+from dash import Input, Output, State, dcc, html
 
 from components.feature_map import FeatureCanvas, map_data, map_legend, short_labels
 from components.feature_tabs import feature_tabs
 from components.feedback import empty_state, loading
-from components.jobs import job_href, job_progress
 from components.shell import page, section
 from pages import clientside_maps as browser
 from pages.callbacks import CallbackSet
+from pages.choose_sae import sae_select, usual_sae
 from pages.context import services
 from pages.feature_map_families import families_section
 from pages.feature_map_ids import Families, Map, map_field
+from pages.feature_map_job import unmade
 from pages.feature_map_selection import selection_section
 from pages.feature_map_state import MapState
 from services.errors import ActiscopeError, NotFound, Unavailable
-from services.extraction.requests import ExtractionQuery
 from services.maps.colours import COLOURINGS
-from services.maps.requests import ColourQuery, MapQuery
-from services.types import JobStatus, JobView
+from services.maps.requests import ColourQuery
+from services.types import SaeCard
 from services.types.features import FeatureMap, MapColours
 
 callbacks = CallbackSet()
@@ -39,10 +39,11 @@ def layout(**query: Any) -> html.Div:
     """The page, with what its query string has chosen."""
     state = MapState.parse(query)
     try:
-        names = [card.info.sae_id for card in services().registry.saes()]
+        cards = services().registry.saes()
+        usual = state.sae or usual_sae(cards)
     except ActiscopeError as error:
         return page("Map of features", empty_state("No SAEs can be listed", error.message))
-    state = state.model_copy(update={"sae": state.sae or _usual(names)})
+    state = state.model_copy(update={"sae": usual})
     chosen = {"ids": state.ids, "by": "address"} if state.ids else None
     body = [
         feature_tabs("map", state.sae),
@@ -50,28 +51,16 @@ def layout(**query: Any) -> html.Div:
         dcc.Store(id=Map.CHOSEN, data=chosen),
         *(dcc.Store(id=i) for i in (Map.DRAWN, Map.SINK, Map.MADE, Families.ASKED)),
         dcc.Interval(id=Map.TICK, interval=_LOOK_MS, disabled=True),
-        section("Map", [*_controls(state, names), html.Div(id=Map.ERROR), *_map()]),
+        section("Map", [*_controls(state, cards), html.Div(id=Map.ERROR), *_map()]),
         selection_section(),
         families_section(state),
     ]
     return page("Map of features", body)
 
 
-def _usual(names: list[str]) -> str | None:
-    """The SAE that read a corpus last, where none is named."""
-    for view in services().extractions.list(ExtractionQuery(limit=50)).items:
-        if view.has_store and view.sae_id in names:
-            return view.sae_id
-    return next(iter(names), None)
-
-
-def _controls(state: MapState, names: list[str]) -> list[Any]:
+def _controls(state: MapState, cards: Sequence[SaeCard]) -> list[Any]:
     is_umap = state.method == "umap"
-    sae = dmc.Select(
-        id=Map.SAE, label="SAE",
-        data=list(dict.fromkeys([*names, state.sae] if state.sae else names)),
-        value=state.sae, searchable=True, allowDeselect=False, className="as-grow",
-    )  # fmt: skip
+    sae = sae_select(Map.SAE, cards, state.sae, className="as-grow")
     kinds = [{"value": "pca", "label": "PCA"}, {"value": "umap", "label": "UMAP"}]
     method = html.Div(
         [
@@ -149,7 +138,7 @@ def draw(drawn: Any) -> tuple[Any, ...]:
     if found is None:
         job = services().maps.making(query)
         is_made = job is not None and not job.status.is_final
-        return *nothing, _HIDDEN, _unmade(query, job), options, not is_made
+        return *nothing, _HIDDEN, unmade(query, job), options, not is_made
     colours, note = _colours(state.colour_query(state.sae), by_choice=state.colour is not None)
     points, legend = map_data(found, colours)
     labels = short_labels(_labels(state.sae))
@@ -193,59 +182,6 @@ def _about(found: FeatureMap, note: str | None) -> Any:
     if note:
         said.append(dmc.Text(f"Coloured otherwise: {note}", size="sm"))
     return html.Div(said, role="status", className="as-map-said")
-
-
-def _unmade(query: MapQuery, job: JobView | None) -> Any:
-    if job is not None and not job.status.is_final:
-        link = dcc.Link("The job", href=job_href(job.job_id))
-        return html.Div([job_progress(job), dmc.Group([_cancel(), link], mt="sm")])
-    services().decoders.require(query.sae_id)
-    text = (
-        "UMAP lays them out by their nearest directions: some seconds for thousands of features, "
-    )
-    text += "minutes for a hundred thousand. It is done once and kept."
-    if job is not None and job.status in (JobStatus.FAILED, JobStatus.CANCELLED):
-        text = f"The last try {job.status}{': ' + job.error_message if job.error_message else ''}."
-    return empty_state("This map was not made yet", text, _make(), icon_name="features")
-
-
-def _make() -> Any:
-    return dmc.Button("Make the map", id={"type": Map.MAKE, "index": 0})
-
-
-def _cancel() -> Any:
-    return dmc.Button("Cancel", id={"type": Map.CANCEL, "index": 0}, variant="default")
-
-
-@callbacks.on(
-    Output(Map.STATE, "children", allow_duplicate=True),
-    Output(Map.TICK, "disabled", allow_duplicate=True),
-    Output(Map.MADE, "data"),
-    Input({"type": Map.MAKE, "index": ALL}, "n_clicks"),
-    Input({"type": Map.CANCEL, "index": ALL}, "n_clicks"),
-    Input(Map.TICK, "n_intervals"),
-    State(Map.DRAWN, "data"),
-    State(Map.MADE, "data"),
-    errors_in=Map.ERROR,
-)
-def make(start: Any, cancel: Any, _tick: Any, drawn: Any, made: Any) -> tuple[Any, Any, Any]:
-    """Start the job, stop it, or say how far it is; when it is done the points are drawn."""
-    state, asked = MapState.parse(drawn), ctx.triggered_id
-    if state.sae is None or state.method != "umap":
-        return "", True, made
-    query, maps = state.map_query(state.sae), services().maps
-    job = maps.making(query)
-    if isinstance(asked, dict) and asked["type"] == Map.MAKE:
-        if not any(start):
-            raise PreventUpdate
-        job = maps.start(query)
-    elif isinstance(asked, dict) and job is not None:
-        if not any(cancel):
-            raise PreventUpdate
-        job = services().jobs.cancel(job.job_id)
-    if job is not None and job.status is JobStatus.SUCCEEDED:
-        return loading(), True, (made or 0) + 1
-    return _unmade(query, job), job is None or job.status.is_final, made
 
 
 callbacks.clientside(

@@ -27,9 +27,10 @@ from components.shell import page
 from pages import clientside
 from pages import clientside_features as browser
 from pages.callbacks import CallbackSet
+from pages.choose_sae import usual_sae
 from pages.context import services
 from pages.features_bulk import bulk_parts
-from pages.features_choice import choices, readable, usual_sae
+from pages.features_choice import choices, readable
 from pages.features_filters import between, column_panel, filter_panel
 from pages.features_ids import Bulk, Table, reset, table_bound, table_field
 from pages.features_state import TableState

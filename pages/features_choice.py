@@ -9,35 +9,24 @@ import dash_mantine_components as dmc
 from dash import html
 
 from components.extractions import new_button
+from pages.choose_sae import sae_select
 from pages.context import services
 from pages.features_filters import search_field
 from pages.features_ids import Table, table_field
 from pages.features_state import TableState
 from services.extraction.requests import ExtractionQuery
-from services.types import EntryState, ExtractionView, SaeCard
-
-
-def usual_sae(cards: Sequence[SaeCard]) -> str:
-    """The SAE that is shown where none is named: the one that read a corpus last."""
-    ready = [c.info.sae_id for c in cards if c.state is EntryState.READY]
-    names = ready or [c.info.sae_id for c in cards]
-    for view in services().extractions.list(ExtractionQuery(limit=50)).items:
-        if view.has_store and view.sae_id in names:
-            return view.sae_id
-    return names[0]
+from services.types import ExtractionView, SaeCard
 
 
 def choices(
     state: TableState, cards: Sequence[SaeCard], views: Sequence[ExtractionView]
 ) -> list[Any]:
     """The SAE, where its evidence is from, the search field."""
-    names = [card.info.sae_id for card in cards]
-    sae = dmc.Select(
-        id=Table.SAE, label="SAE", data=[*dict.fromkeys([*names, str(state.sae)])],
-        value=state.sae, searchable=True, allowDeselect=False, nothingFoundMessage="None found",
-        className="as-choose-sae",
-    )  # fmt: skip
-    parts = [sae, _store_choice(state, views), search_field(state)]
+    parts = [
+        sae_select(Table.SAE, cards, state.sae),
+        _store_choice(state, views),
+        search_field(state),
+    ]
     hint = None
     if not views:
         hint = html.Div(

@@ -89,7 +89,7 @@ def changed() -> int:
 
 
 callbacks.clientside(
-    "notes => (notes || '').replaceAll('![', '[')",
+    "notes => (notes || '').replace(/!+\\[/g, '[')",
     Output(label_preview(MATCH), "children"),
     Input(label_field(MATCH, "notes"), "value"),
 )

@@ -49,7 +49,6 @@ class LabelsPage:
     VIEW = "labels-view"  # what the address carries
     SINK = "labels-sink"
     CHANGED = "labels-changed"  # counts what was done
-    ERROR = "labels-error"
     SAE = "labels-sae"
     STATUS = "labels-status"
     STATUS_ERROR = "labels-status-error"

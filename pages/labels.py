@@ -17,6 +17,7 @@ from components.shell import page, section
 from pages import clientside
 from pages.author import author_input
 from pages.callbacks import CallbackSet
+from pages.choose_sae import sae_select, usual_sae
 from pages.context import services
 from pages.label_ids import LabelsPage, labels_field
 from pages.labels_files import files_part
@@ -32,7 +33,7 @@ PATH = "/labels"
 
 
 def layout(**query: Any) -> html.Div:
-    """The page, for the SAE that its query string names, or the first one."""
+    """The page, for the SAE that its query string names, or the one that read a corpus last."""
     state = LabelsState.parse(query)
     try:
         cards = services().registry.saes()
@@ -42,7 +43,7 @@ def layout(**query: Any) -> html.Div:
         link = dcc.Link([icon("plus", 16), "Add SAE"], href="/saes/add", className="as-button")
         text = "Labels are those of a sparse autoencoder's features: add one first."
         return page("Labels", [feature_tabs("labels"), _nothing("No SAEs yet", text, link)])
-    state = state.model_copy(update={"sae": state.sae or cards[0].info.sae_id})
+    state = state.model_copy(update={"sae": state.sae or usual_sae(cards)})
     return page("Labels", _body(state, cards))
 
 
@@ -51,11 +52,7 @@ def _nothing(title: str, text: str, action: Any = None) -> Any:
 
 
 def _body(state: LabelsState, cards: Sequence[SaeCard]) -> list[Any]:
-    names = dict.fromkeys([*(card.info.sae_id for card in cards), str(state.sae)])
-    sae = dmc.Select(
-        id=LabelsPage.SAE, label="SAE", data=[*names], value=state.sae, searchable=True,
-        allowDeselect=False, nothingFoundMessage="None found", className="as-choose-sae",
-    )  # fmt: skip
+    sae = sae_select(LabelsPage.SAE, cards, state.sae)
     choice = dmc.Group([sae, author_input("labels")], gap="sm", align="end")
     return [
         feature_tabs("labels", state.sae),
@@ -63,7 +60,6 @@ def _body(state: LabelsState, cards: Sequence[SaeCard]) -> list[Any]:
         *(dcc.Store(id=i) for i in (LabelsPage.SINK, LabelsPage.CHANGED)),
         section("Status", [choice, html.Div(id=LabelsPage.STATUS_ERROR),
                            html.Div(loading(2), id=LabelsPage.STATUS)]),
-        html.Div(id=LabelsPage.ERROR),
         _tabs(state),
     ]  # fmt: skip
 

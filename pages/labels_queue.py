@@ -230,9 +230,11 @@ callbacks.clientside(
 # In a window of its own: the form here may be half filled in.
 callbacks.clientside(
     """
-    (opened, item) => {
+    (opened, item, view) => {
       if (opened && item && Number.isInteger(item.feature)) {
-        window.open(`/features/${encodeURI(item.sae)}/${item.feature}?at=${opened.position}`);
+        const query = new URLSearchParams({at: opened.position});
+        if (view && view.store) query.set('store', view.store);
+        window.open(`/features/${encodeURI(item.sae)}/${item.feature}?${query}`);
       }
       return window.dash_clientside.no_update;
     }
@@ -240,4 +242,5 @@ callbacks.clientside(
     Output(Queue.KEYS, "data", allow_duplicate=True),
     Input(Queue.EXAMPLES, "opened", allow_optional=True),
     State(Queue.ITEM, "data"),
+    State(LabelsPage.VIEW, "data"),
 )

@@ -30,7 +30,7 @@ _FACTS = (
 
 def queue_evidence(item: QueueItem, store_id: str | None) -> list[Component]:
     """Why it comes, and what is known of it."""
-    return [_head(item), *_evidence(item, store_id)]
+    return [_head(item, store_id), *_evidence(item, store_id)]
 
 
 def queue_form(item: QueueItem) -> Component:
@@ -38,8 +38,9 @@ def queue_form(item: QueueItem) -> Component:
     return label_form(AT, categories(item.sae_id))
 
 
-def _head(item: QueueItem) -> html.Div:
-    name = dcc.Link(f"#{item.feature_id}", href=feature_href(item.sae_id, item.feature_id))
+def _head(item: QueueItem, store_id: str | None) -> html.Div:
+    href = feature_href(item.sae_id, item.feature_id, store=store_id)
+    name = dcc.Link(f"#{item.feature_id}", href=href)
     left = "1 is left" if item.n_left == 1 else f"{item.n_left:,} are left"
     facts = dmc.Text(f"{item.reason} · {left}", size="sm", className="as-muted")
     parts = [html.H3(name, className="as-queue-name"), facts]
