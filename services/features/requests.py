@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from itertools import islice
 from typing import Annotated, Any, Literal, Self
@@ -12,12 +11,12 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator, mo
 from services.features.columns import NUMBERS, SORTABLE
 from services.runs.queries import FeatureId, Parameters
 from services.runs.request import ModelId
+from services.stores.ranges import Range, parse_ranges
 from services.stores.requests import StoreId
 from services.text import storable
 from services.types.labels import LabelSource
 
 _MOST_IDS = 2**20
-Range = tuple[str, float | None, float | None]  # column, least, greatest
 SearchField = Literal["label", "notes", "top_tokens", "example", "promoted"]
 SEARCH_FIELDS: tuple[SearchField, ...] = ("label", "notes", "top_tokens", "example", "promoted")
 ExportFormat = Literal["csv", "json", "arrow"]
@@ -104,7 +103,7 @@ class FeatureSelection(Parameters):
     @field_validator("range")
     @classmethod
     def _can_be_read(cls, text: str | None) -> str | None:
-        _ranges(text)
+        parse_ranges(text, NUMBERS)
         return text
 
     @model_validator(mode="after")
@@ -118,7 +117,7 @@ class FeatureSelection(Parameters):
     @property
     def ranges(self) -> tuple[Range, ...]:
         """The bounds of each column."""
-        return _ranges(self.range)
+        return parse_ranges(self.range, NUMBERS)
 
     def _asks(self, column: str) -> bool:
         return self.sort == column or column in {name for name, _, _ in self.ranges}
@@ -144,29 +143,3 @@ class FeatureTableQuery(FeaturePart):
     """A page of an SAE's features."""
 
     sae_id: ModelId
-
-
-def _ranges(text: str | None) -> tuple[Range, ...]:
-    return tuple(_range(piece) for piece in text.split(",")) if text else ()
-
-
-def _range(text: str) -> Range:
-    column, _, bounds = text.strip().partition(":")
-    low, dots, high = bounds.partition("..")
-    if column not in NUMBERS or not dots:
-        raise ValueError(
-            f"{text[:100]!r} is not column:low..high, with a column of {', '.join(NUMBERS)}"
-        )
-    return column, _bound(low), _bound(high)
-
-
-def _bound(text: str) -> float | None:
-    if not text:
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise ValueError(f"the bound {text[:40]!r} is not a number")
-    return value

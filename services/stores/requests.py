@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, StringConstraints, field_validator, model_validator
@@ -11,13 +10,13 @@ from services.runs.queries import FeatureId, Parameters
 from services.store.features import SCALARS
 from services.store.statistics.coactivation import Measure
 from services.stores.filters import Filtered, Selecting
+from services.stores.ranges import Range, parse_ranges
 from services.text import storable
 
 STORE_ID = r"^[A-Za-z0-9][A-Za-z0-9._\-]{0,199}$"
 
 StoreId = Annotated[str, StringConstraints(pattern=STORE_ID)]
 TokenPosition = Annotated[int, Field(ge=0, lt=2**32)]
-Range = tuple[str, float | None, float | None]  # column, least, greatest
 Width = Annotated[int, Field(ge=0, le=512, description="tokens on each side")]
 
 
@@ -71,7 +70,7 @@ class StoreFeaturesQuery(Parameters):
     @field_validator("range")
     @classmethod
     def _can_be_read(cls, text: str | None) -> str | None:
-        _ranges(text)
+        parse_ranges(text, SCALARS)
         return text
 
     @model_validator(mode="after")
@@ -85,36 +84,7 @@ class StoreFeaturesQuery(Parameters):
     @property
     def ranges(self) -> tuple[Range, ...]:
         """The bounds of each column."""
-        return _ranges(self.range)
-
-
-def _ranges(text: str | None) -> tuple[Range, ...]:
-    return tuple(_range(piece) for piece in text.split(",")) if text else ()
-
-
-def _range(text: str) -> Range:
-    column, _, bounds = text.strip().partition(":")
-    low, dots, high = bounds.partition("..")
-    if column not in SCALARS or not dots:
-        raise ValueError(f"{text!r} is not column:low..high, with a column of {', '.join(SCALARS)}")
-    least, greatest = _bound(low), _bound(high)
-    if least is not None and greatest is not None and least > greatest:
-        raise ValueError(
-            f"no {column} is from {low.strip()} to {high.strip()}: the first is larger"
-        )
-    return column, least, greatest
-
-
-def _bound(text: str) -> float | None:
-    if not text:
-        return None
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise ValueError(f"the bound {text[:40]!r} is not a number")
-    return value
+        return parse_ranges(self.range, SCALARS)
 
 
 class StoreFeatureQuery(Parameters):

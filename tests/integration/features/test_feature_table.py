@@ -211,7 +211,8 @@ def test_without_a_store_there_is_the_decoder_and_what_makes_the_rest(simple):
     "wrong",
     [
         {"sort": "nothing"}, {"sort": "example"}, {"range": "label:1..2"}, {"range": "n:x..2"},
-        {"range": "n:1"}, {"ids": "1,x"}, {"ids": "9-3"}, {"ids": "0-99999999"}, {"limit": 501},
+        {"range": "n:3..2"}, {"range": "n:1"}, {"ids": "1,x"}, {"ids": "9-3"}, {"limit": 501},
+        {"ids": "0-99999999"},
         {"search_in": "nowhere"}, {"sort": "fires"}, {"sort": "cosine"}, {"min_fires": 1},
         {"cursor": "x", "offset": 3}, {"unknown": 1}, {"label": "maybe"}, {"source": "nobody"},
     ],
