@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, get_args
+from typing import Any, BinaryIO, get_args
 
 import click
 
+from services.cli.extraction_text import opened, print_json
+from services.cli.label_text import print_feature, print_report, print_status
 from services.cli.text import printable
 from services.labels.documents import feature_document, label_document, queue_document
 from services.labels.formats.detecting import read_file
@@ -23,11 +22,6 @@ from services.labels.requests import (
     Order,
     QueueQuery,
 )
-from services.settings import read_settings
-from services.types.labels import FeatureLabels, ImportReport, LabelStatus
-
-if TYPE_CHECKING:
-    from services.container import Container
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="print JSON")
 _author = click.option("--author", help="who says so; default: ACTISCOPE_USER")
@@ -50,10 +44,10 @@ def labels() -> None:
 @_as_json
 def next_feature(sae_id: str, as_json: bool, **given: Any) -> None:
     """Show which feature to label next, and why."""
-    with _opened() as container:
+    with opened() as container:
         item = container.labels.next(QueueQuery.parse({"sae_id": sae_id, **given}))
     if as_json:
-        _print_json({"sae_id": sae_id} | queue_document(item))
+        print_json({"sae_id": sae_id} | queue_document(item))
     elif item is None:
         click.echo("none is left")
     else:
@@ -67,12 +61,12 @@ def next_feature(sae_id: str, as_json: bool, **given: Any) -> None:
 @_as_json
 def show(sae_id: str, index: int, as_json: bool) -> None:
     """Show all labels of a feature, the chosen one first, and what was done to them."""
-    with _opened() as container:
+    with opened() as container:
         found = container.labels.feature(sae_id, index)
     if as_json:
-        _print_json(feature_document(found))
+        print_json(feature_document(found))
     else:
-        _print_feature(found)
+        print_feature(found)
 
 
 @labels.command(name="set")
@@ -96,7 +90,7 @@ def set_label(
 ) -> None:
     """Label a feature; when the chosen label is your own, change it."""
     values = {name: value for name, value in given.items() if value is not None} | {"text": text}
-    with _opened() as container:
+    with opened() as container:
         chosen = container.labels.feature(sae_id, index).marks.label
         mine = chosen is not None and chosen.author == (author or container.settings.author)
         if chosen is not None and mine and chosen.source == "human" and not beside:
@@ -106,7 +100,7 @@ def set_label(
             new = values | {"sae_id": sae_id, "feature_id": index, "author": author}
             label = container.labels.add(AddLabel.parse(new | {"choose": not beside}))
     if as_json:
-        _print_json(label_document(label))
+        print_json(label_document(label))
     else:
         click.echo(f"feature {index}: {printable(label.text, newline=' ')}")
 
@@ -119,11 +113,11 @@ def set_label(
 @_as_json
 def skip(sae_id: str, index: int, reason: str, author: str | None, as_json: bool) -> None:
     """Leave a feature out of the queue."""
-    with _opened() as container:
+    with opened() as container:
         container.labels.skip(sae_id, index, reason, author)
         found = container.labels.feature(sae_id, index)
     if as_json:
-        _print_json(feature_document(found))
+        print_json(feature_document(found))
     else:
         click.echo(f"feature {index} is skipped: {printable(found.marks.skipped or '')}")
 
@@ -133,12 +127,12 @@ def skip(sae_id: str, index: int, reason: str, author: str | None, as_json: bool
 @_as_json
 def status(sae_id: str, as_json: bool) -> None:
     """Show how far the labelling of an SAE is."""
-    with _opened() as container:
+    with opened() as container:
         found = container.labels.status(sae_id)
     if as_json:
-        _print_json(asdict(found))
+        print_json(asdict(found))
     else:
-        _print_status(found)
+        print_status(found)
 
 
 @labels.command()
@@ -148,13 +142,13 @@ def status(sae_id: str, as_json: bool) -> None:
 @_as_json
 def undo(sae_id: str, batch_id: str | None, author: str | None, as_json: bool) -> None:
     """Take back what was done together; without BATCH what was done last."""
-    with _opened() as container:
+    with opened() as container:
         if batch_id is None:
             newest = container.labels.history(HistoryQuery(sae_id=sae_id, limit=1)).items
             batch_id = newest[0].batch_id if newest else "-"
         found = container.labels.undo(batch_id, author=author, sae_id=sae_id)
     if as_json:
-        _print_json(asdict(found))
+        print_json(asdict(found))
     else:
         click.echo(f"undone at {found.n:,} features")
 
@@ -173,16 +167,16 @@ def import_labels(
     SplatNLP's labels, or texts by feature. What it is, is found out from its content.
     """
     content = read_file(file)
-    with _opened() as container:
+    with opened() as container:
         if dry_run:
             report = container.labels.look(content, sae_id)
         else:
             mode: Mode = "skip" if skip_bad else "stop"
             report = container.labels.import_(content, sae_id, author, mode)
     if as_json:
-        _print_json(asdict(report))
+        print_json(asdict(report))
     else:
-        _print_report(report)
+        print_report(report)
 
 
 @labels.command()
@@ -192,61 +186,6 @@ def import_labels(
 @click.option("--json", "as_json", is_flag=True, help="the same as --format json")
 def export(sae_id: str, format: Format, output: BinaryIO | None, as_json: bool) -> None:
     """Write all labels of an SAE as a file."""
-    with _opened() as container:
+    with opened() as container:
         file = container.labels.export(sae_id, "json" if as_json else format)
     click.echo(file.content, file=output, nl=False)
-
-
-@contextmanager
-def _opened() -> Iterator[Container]:
-    """The services of this machine."""
-    from services.container import Container
-
-    container = Container(read_settings(), any_folder=True)
-    try:
-        yield container
-    finally:
-        container.close()
-
-
-def _print_feature(found: FeatureLabels) -> None:
-    marks = found.marks
-    star = " ★" if marks.is_starred else ""
-    click.echo(f"feature {marks.feature_id}{star}")
-    if marks.skipped:
-        click.echo(f"skipped: {printable(marks.skipped, newline=' ')}")
-    for label in found.labels:
-        facts = [label.category, label.source.value, label.source_name, label.author]
-        named = ", ".join(printable(fact) for fact in facts if fact)
-        sign = "*" if marks.label is not None and label == marks.label else "-"
-        click.echo(f"{sign} {printable(label.text, newline=' ')}  ({named})")
-    for change in found.history[:10]:
-        undone = " (undone)" if change.is_undone else ""
-        click.echo(
-            f"  {change.at:%Y-%m-%d %H:%M} {printable(change.author)}: {change.action}{undone}"
-        )
-
-
-def _print_status(found: LabelStatus) -> None:
-    live = f" ({found.n_live:,} live)" if found.n_live is not None else ""
-    click.echo(f"{found.n_labelled:,} of {found.n_features:,} features{live} are labelled")
-    click.echo(f"starred {found.n_starred:,}, skipped {found.n_skipped:,}, ", nl=False)
-    click.echo(f"with labels that differ {found.n_disagreeing:,}")
-    for name, counts in (("source", found.by_source), ("category", found.by_category)):
-        for value, n in counts.items():
-            click.echo(f"  {name} {printable(value) or '(none)'}: {n:,}")
-
-
-def _print_report(report: ImportReport) -> None:
-    done = "added" if report.batch_id else "to add"
-    click.echo(f"{report.format}, SAE {report.sae_id}: {report.n_labels:,} labels")
-    click.echo(f"{done} {report.n_added:,}, known {report.n_known:,}, ", nl=False)
-    click.echo(f"skipped {report.n_skipped:,}")
-    for problem in report.problems[:20]:
-        click.echo(f"  {printable(problem.place)}: {printable(problem.reason)}")
-    if report.batch_id:
-        click.echo(f"undo it: actiscope labels undo {report.sae_id} {report.batch_id}")
-
-
-def _print_json(value: Any) -> None:
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
