@@ -15,6 +15,10 @@ import pytest
 
 from tests.databases import PostgresServer, chromium, postgres_binaries
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # noqa: TID251
+    # Threads of several test processes that wait for each other take many times as long.
+    os.environ.update(ACTISCOPE_THREADS="1", OMP_NUM_THREADS="1")  # noqa: TID251
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, Any, Any]:
