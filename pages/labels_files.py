@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 import dash_mantine_components as dmc
-from dash import Input, Output, State, html
+from dash import Input, Output, State, html, set_props
 from dash.development.base_component import Component
 from dash.exceptions import PreventUpdate
 
@@ -23,7 +23,7 @@ from pages.label_ids import LabelFiles, LabelsPage, undo_import
 from pages.labels_state import LabelsState
 from pages.url_state import UrlState
 from services.corpus.requests import UploadId
-from services.errors import TooLarge
+from services.errors import ActiscopeError, TooLarge
 from services.types.labels import ImportReport
 
 callbacks = CallbackSet()
@@ -84,7 +84,12 @@ def _exports(sae_id: str) -> html.Ul:
 )
 def look(uploaded: Any, view_data: Any) -> tuple[Any, Any]:
     """What an import of the file would do."""
-    report = services().labels.look(_content(uploaded), LabelsState.parse(view_data).sae)
+    try:
+        report = services().labels.look(_content(uploaded), LabelsState.parse(view_data).sae)
+    except ActiscopeError:
+        for id in (LabelFiles.LOOKED, LabelFiles.DONE):  # they are of the file before
+            set_props(id, {"children": None})
+        raise
     return [import_facts(report), _confirm(report)], None
 
 

@@ -204,6 +204,16 @@ def test_a_file_is_looked_at_imported_and_taken_back(client: Client, container: 
     assert [one.text for one in container.labels.feature(SAE, 300).labels] == ["=SUM(A1)"]
 
 
+def test_a_file_that_cannot_be_read_takes_the_one_before_off_the_screen(
+    client: Client, container: Container
+) -> None:
+    upload = container.corpora.upload(io.BytesIO(b"{bad"), "labels.json", 4)
+    values = {LabelFiles.FILE: {"upload_id": upload, "n": 2}, LabelsPage.VIEW: {"sae": SAE}}
+    told = call(client, LabelFiles.LOOKED, LabelFiles.FILE, values)["sideUpdate"]
+    assert "not JSON" in json.dumps(told[LabelFiles.ERROR])
+    assert told[LabelFiles.LOOKED] == told[LabelFiles.DONE] == {"children": None}
+
+
 def test_runs_name_their_features_and_the_feature_names_its_runs(
     client: Client, container: Container
 ) -> None:
