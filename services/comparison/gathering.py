@@ -12,6 +12,7 @@ from services.comparison.requests import FeatureName
 from services.comparison.streams import Streams
 from services.comparison.tokens import log_odds_z, strongest
 from services.evidence.cache import Cache
+from services.stores.contexts import token_names
 from services.stores.reading import Reading
 from services.stores.service import Stores
 from services.types.features import ScoredToken
@@ -88,9 +89,8 @@ class Gathering:
         counts = [self._counts(f, len(corpus)) for f in (own, *others) if f is not None]
         z = log_odds_z(counts[0], np.sum(counts[1:], axis=0), corpus)
         chosen = strongest(z, n)
-        vocabulary = own.reading.vocabulary
-        texts = vocabulary.texts(chosen) if vocabulary else [f"[{id}]" for id in chosen]
-        triples = zip(chosen.tolist(), texts, z[chosen].tolist(), strict=True)
+        names = token_names(own.reading, chosen)
+        triples = zip(chosen.tolist(), names, z[chosen].tolist(), strict=True)
         return tuple(
             ScoredToken(token, text, score, int(counts[0][token])) for token, text, score in triples
         )

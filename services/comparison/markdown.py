@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from services.evidence.markdown import code, plain, table
-from services.types.features import ComparedFeature, FeatureComparison, ScoredToken, SharedExample
+from services.evidence.markdown import code, marked, plain, table
+from services.types.features import ComparedFeature, FeatureComparison, ScoredToken
 
 _SHOWN = 10
 _NONE = "–"
@@ -98,13 +98,7 @@ def _shared(found: FeatureComparison, names: Sequence[str]) -> Iterator[str]:
         return
     yield "## Shared examples"
     yield ""
-    rows = [[*(_number(v) for v in s.values), _context(s)] for s in found.shared[:_SHOWN]]
+    rows = [
+        [*(_number(v) for v in s.values), code(marked(s.example))] for s in found.shared[:_SHOWN]
+    ]
     yield from table([*names, "context"], rows, right="r" * len(names))
-
-
-def _context(shared: SharedExample) -> str:
-    around = shared.example.example.context
-    pieces = around.pieces or tuple(f"[{i}]" for i in around.token_ids)
-    at = around.position - around.start
-    before, after = "".join(pieces[:at]), "".join(pieces[at + 1 :])
-    return f"{plain(before)}**{code(pieces[at])}**{plain(after)}"

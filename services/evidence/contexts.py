@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from services.evidence.cache import Cache
 from services.store import Activations
-from services.stores.contexts import context, texts
+from services.stores.contexts import context
 from services.stores.reading import Reading
 from services.types.features import EvidenceExample
 from services.types.stores import StoreContext, StoreExample
@@ -57,12 +57,6 @@ class Contexts:
         table = self._documents.get(reading, "documents", lambda: store.documents(columns))
         rows = table.take(pa.array(wanted, pa.int64())).to_pylist()
         return {n: (row.pop("name"), row) for n, row in zip(wanted, rows, strict=True)}
-
-
-def token_names(reading: Reading, ids: np.ndarray) -> list[str]:
-    """What each token reads as; its number where the store does not say."""
-    named = zip(ids.tolist(), texts(reading, ids), strict=True)
-    return [f"[{i}]" if text is None else text for i, text in named]
 
 
 def special(reading: Reading, around: StoreContext) -> tuple[bool, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from services.types.features import EvidenceExample
+
 _SHOWN = {"\n": "⏎", "\r": "␍", "\t": "⇥"}
 # What begins a span, a link or an entity within a line; the colon and the dot are those of
 # addresses, which become links by themselves. Text is never put at the beginning of a line.
@@ -39,6 +41,17 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, right: str = ""
     lines = [[cell.replace("|", "¦") for cell in row] for row in rows]
     marks = ["--:" if right[i : i + 1] == "r" else "---" for i in range(len(head))]
     return [f"| {' | '.join(cells)} |" for cells in (list(head), marks, *lines)] + [""]
+
+
+def marked(found: EvidenceExample) -> str:
+    """The text with ⟦ ⟧ around the token; around a whole character that it is only a part of."""
+    context = found.example.context
+    pieces = context.pieces or tuple(f"[{i}]" for i in context.token_ids)
+    first = last = context.position - context.start
+    while last + 1 < len(pieces) and not pieces[last]:
+        last += 1
+    inside = "".join(pieces[first : last + 1])
+    return f"{''.join(pieces[:first])}⟦{inside}⟧{''.join(pieces[last + 1 :])}"
 
 
 def _escaped(character: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from services.evidence.markdown import code, plain, shown, table
+from services.evidence.markdown import code, marked, plain, shown, table
 from services.evidence.overview import Overview
 from services.types import TokenWeight
 from services.types.features import Bounds, EvidenceExample, RelatedFeature, TokenUse
@@ -147,17 +147,6 @@ def _examples(examples: Sequence[EvidenceExample]) -> Iterator[str]:
         place = f"{where} ({context.document}), token {context.position:,}"
         yield f"- **{found.example.value:.3f}** {code(marked(found))} – {place}"
     yield ""
-
-
-def marked(found: EvidenceExample) -> str:
-    """The text with ⟦ ⟧ around the token; around a whole character that it is only a part of."""
-    context = found.example.context
-    pieces = context.pieces or tuple(f"[{i}]" for i in context.token_ids)
-    first = last = context.position - context.start
-    while last + 1 < len(pieces) and not pieces[last]:
-        last += 1
-    inside = "".join(pieces[first : last + 1])
-    return f"{''.join(pieces[:first])}⟦{inside}⟧{''.join(pieces[last + 1 :])}"
 
 
 def _logits(found: Overview) -> Iterator[str]:

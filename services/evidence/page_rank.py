@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from services.evidence.choosing import hashes
-from services.evidence.contexts import token_names
 from services.store import Activations
 from services.store.values import widened
+from services.stores.contexts import token_names
 from services.stores.reading import Reading
 from services.types.features import ScoredToken
 

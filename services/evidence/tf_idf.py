@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from services.evidence.contexts import token_names
 from services.features.token_counts import TokenCounts
+from services.stores.contexts import token_names
 from services.stores.reading import Reading
 from services.types.features import EvidenceExample, ScoredToken
 

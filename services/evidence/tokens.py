@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from services.evidence.contexts import token_names
 from services.evidence.page_rank import ranked
 from services.evidence.requests import TokensQuery
 from services.evidence.tf_idf import looked_up
 from services.features.token_counts import TokenCounts
 from services.store import Activations, ActivationStore
 from services.store.values import widened
+from services.stores.contexts import token_names
 from services.stores.reading import Reading
 from services.types.features import FeatureTokens, TokenUse
 

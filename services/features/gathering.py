@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from services.features.token_counts import Counting
+from services.stores.contexts import token_names
 from services.stores.finding import joined
 from services.stores.reading import Reading
 from services.stores.vocabulary import Vocabulary
@@ -83,7 +84,7 @@ class _Group:
     """Some features, with what was found of them so far."""
 
     def __init__(self, reading: Reading, tops: pa.Array, first: int) -> None:
-        self._vocabulary, self._first, self._n = reading.vocabulary, first, len(tops)
+        self._reading, self._first, self._n = reading, first, len(tops)
         self._positions = tops.flatten().to_numpy().astype(np.uint32)
         self._features = np.repeat(
             np.arange(len(tops), dtype=np.int32), np.diff(tops.offsets.to_numpy())
@@ -98,8 +99,8 @@ class _Group:
         begin, end = np.searchsorted(self._sorted, [low, min(low + BLOCK, low + len(ids))])
         here = self._order[begin:end]
         self._ids[here] = ids[self._positions[here].astype(np.int64) - low]
-        if self._vocabulary is not None:
-            self._examples.read(low, ids, self._vocabulary)
+        if self._reading.vocabulary is not None:
+            self._examples.read(low, ids, self._reading.vocabulary)
 
     def rows(self) -> pa.RecordBatch:
         """The rows of the features."""
@@ -117,10 +118,7 @@ class _Group:
     def _texts(self, ids: np.ndarray) -> pa.Array:
         """What each token reads as; without a vocabulary its number."""
         different, place = np.unique(ids, return_inverse=True)
-        if self._vocabulary is None:
-            texts = [f"[{i}]" for i in different.tolist()]
-        else:
-            texts = [storable(text) for text in self._vocabulary.texts(different)]
+        texts = [storable(text) for text in token_names(self._reading, different)]
         return pa.array(texts, pa.string()).take(pa.array(place))
 
 

@@ -54,6 +54,12 @@ def texts(reading: Reading, ids: np.ndarray) -> tuple[str | None, ...]:
     return tuple(reading.vocabulary.texts(ids))
 
 
+def token_names(reading: Reading, ids: np.ndarray) -> list[str]:
+    """What each token reads as; its number in brackets where the store does not say."""
+    named = zip(ids.tolist(), texts(reading, ids), strict=True)
+    return [f"[{i}]" if text is None else text for i, text in named]
+
+
 def _values(found: Activations, start: int, n: int) -> tuple[float, ...]:
     # In the type of the positions: these would be copied otherwise, all of them.
     first, last = np.array([start, start + n - 1], found.positions.dtype)

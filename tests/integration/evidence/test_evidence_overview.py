@@ -12,8 +12,7 @@ from markdown_it import MarkdownIt
 from pydantic import BaseModel
 
 from services.cli.main import main
-from services.evidence.markdown import code, plain, table
-from services.evidence.overview_markdown import marked
+from services.evidence.markdown import code, marked, plain, table
 from services.evidence.requests import ExamplesQuery, OverviewQuery, ViewQuery
 from services.labels.requests import AddLabel
 from services.web import evidence_schemas as schemas
