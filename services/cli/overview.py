@@ -24,7 +24,7 @@ def overview(sae: str, index: int, as_json: bool, **options: Any) -> None:
     """
     from services.evidence.requests import OverviewQuery
 
-    given = {name: value for name, value in options.items() if value not in (None, False)}
+    given = {name: value for name, value in options.items() if value is not None}
     if as_json:
         given["format"] = "json"
     query = OverviewQuery.parse(given | {"sae_id": sae, "feature_id": index})

@@ -150,6 +150,7 @@ def test_the_command_prints_the_page(call, read):
         (("overview", planted.SAE, "12"), "0 to 11"),
         (("overview", "none", "1"), "no SAE"),
         (("overview", planted.SAE, "1", "--top", "99"), "top"),
+        (("overview", planted.SAE, "1", "--top", "0"), "top"),
         (("decoder", "similar", planted.SAE, "-1"), ""),
         (("decoder", "weight-percentile", "demo-l1-res", "1"), "not been looked at"),
     ],
