@@ -150,4 +150,5 @@ def bring_in(clicks: Any, uploaded: Any, view_data: Any, author: Any) -> tuple[i
 def take_back(_clicks: Any, author: Any) -> tuple[int, str]:
     """Undo the import."""
     report = services().labels.undo(str(clicked()["batch"]), author=author_of(author))
-    return changed(), f"The import was taken back at {report.n:,} features."
+    features = "1 feature" if report.n == 1 else f"{report.n:,} features"
+    return changed(), f"The import was taken back at {features}."

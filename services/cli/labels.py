@@ -150,7 +150,7 @@ def undo(sae_id: str, batch_id: str | None, author: str | None, as_json: bool) -
     if as_json:
         print_json(asdict(found))
     else:
-        click.echo(f"undone at {found.n:,} features")
+        click.echo(f"undone at {found.n:,} feature{'' if found.n == 1 else 's'}")
 
 
 @labels.command(name="import")
