@@ -15,7 +15,7 @@ from services.database import Database
 from services.errors import Conflict, InvalidArgument, NotFound
 from services.jobs.ids import new_id
 from services.registry.index import Index
-from services.runs.queries import Query
+from services.runs.queries import Author, Query
 from services.runs.request import ModelId
 from services.text import storable
 from services.types.labels import SavedView
@@ -32,7 +32,6 @@ def _clean(value: Any) -> Any:
 
 
 Name = Annotated[str, BeforeValidator(_clean), Field(min_length=1, max_length=100)]
-Author = Annotated[str, BeforeValidator(_clean), Field(min_length=1, max_length=100)]
 
 
 class ViewBody(Query):
@@ -42,7 +41,7 @@ class ViewBody(Query):
     state: dict[str, Plain] = Field(
         description="what the address of the table carries, beside the SAE: text, range, sort, …"
     )
-    author: Author | None = Field(None, description="default: ACTISCOPE_USER")
+    author: Author = Field(None, description="default: ACTISCOPE_USER")
     replace: bool = Field(False, description="also in the place of a view of this name")
 
     @field_validator("state")

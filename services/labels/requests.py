@@ -7,13 +7,12 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from services.runs.queries import FeatureId, Parameters, Query
+from services.runs.queries import Author, FeatureId, Parameters, Query
 from services.stores.requests import StoreId
 from services.text import storable
 from services.types.labels import LabelSource
 
 MAX_TEXT, MAX_CATEGORY, MAX_NOTES, MAX_NAME, MAX_REASON = 500, 100, 20_000, 200, 500
-MAX_AUTHOR = 100
 MAX_FEATURES = 2**20  # of one bulk edit
 
 Action = Literal[
@@ -50,9 +49,6 @@ SourceName = Annotated[
     Annotated[str, Field(max_length=MAX_NAME)] | None, _Safe, BeforeValidator(_blank_is_none)
 ]
 Reason = Annotated[str, _Safe, Field(max_length=MAX_REASON), AfterValidator(_not_blank)]
-Author = Annotated[
-    Annotated[str, Field(max_length=MAX_AUTHOR)] | None, _Safe, BeforeValidator(_blank_is_none)
-]
 Confidence = Annotated[float, Field(ge=0, le=1)]
 
 _author = Field(None, description="who says so; default: ACTISCOPE_USER")

@@ -9,9 +9,10 @@ from db.label_records import LabelRecord
 from services.errors import InvalidArgument, NotFound
 from services.labels import editing
 from services.labels.draft import Draft
-from services.labels.requests import MAX_AUTHOR, AddLabel, BulkEdit, EditLabel
+from services.labels.requests import AddLabel, BulkEdit, EditLabel
 from services.labels.snapshot import label_of
 from services.labels.store import LabelStore
+from services.runs.queries import MAX_AUTHOR
 from services.sae.feature_ids import require_feature
 from services.text import storable
 from services.types.labels import BulkReport, Label

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, StringConstraints
 
 from services.jobs.requests import JobParams
-from services.runs.queries import Parameters, Query
+from services.runs.queries import Author, Parameters, Query
 from services.runs.request import ModelId
 from services.stores.requests import StoreId
 from services.text import storable
@@ -67,4 +67,4 @@ class KeepFamilies(FamiliesQuery):
     """Families under a name."""
 
     name: Annotated[Text, StringConstraints(max_length=200)]
-    author: Annotated[Text, StringConstraints(max_length=100)] | None = None
+    author: Author = Field(None, description="default: ACTISCOPE_USER")

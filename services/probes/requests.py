@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from services.runs.queries import FeatureId, Parameters, Query
+from services.runs.queries import Author, FeatureId, Parameters, Query
 from services.runs.request import ModelId
 from services.text import storable
 
@@ -20,7 +20,6 @@ def _storable(value: Any) -> Any:
 
 
 ProbeText = Annotated[str, BeforeValidator(_storable), Field(min_length=1, max_length=LONGEST)]
-Author = Annotated[str, BeforeValidator(_storable), Field(min_length=1, max_length=100)]
 
 
 class TestText(Query):
@@ -45,7 +44,7 @@ class AddProbe(Query):
     feature_id: FeatureId
     text: ProbeText
     should_fire: Annotated[bool, Field(strict=True)]
-    author: Author | None = Field(None, description="default: ACTISCOPE_USER")
+    author: Author = Field(None, description="default: ACTISCOPE_USER")
 
 
 class ProbeQuery(Parameters):

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -14,11 +15,22 @@ from pydantic import (
 )
 
 from services.runs.request import ModelId
+from services.text import storable
 from services.types import RunStatus, Segment
 from services.validation import invalid
 
+MAX_AUTHOR = 100  # characters of a name
+
+
+def _name(value: Any) -> Any:
+    return storable(value).strip() or None if isinstance(value, str) else value
+
+
 FeatureId = Annotated[int, Field(ge=0, lt=2**31)]
 Position = Annotated[int, Field(ge=0, lt=2**31)]
+Author = Annotated[  # of a label, a view, a probe; None, and blank: ACTISCOPE_USER
+    Annotated[str, Field(max_length=MAX_AUTHOR)] | None, BeforeValidator(_name)
+]
 RowSort = Literal[
     "step", "token_position", "token_id", "sae_id", "feature_id", "activation_value", "rank"
 ]

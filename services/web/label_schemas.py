@@ -6,8 +6,8 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from services.labels.requests import Author, Format, LabelId, Mode, Reason
-from services.runs.queries import FeatureId, Parameters
+from services.labels.requests import Format, LabelId, Mode, Reason
+from services.runs.queries import Author, FeatureId, Parameters
 from services.stores.requests import StoreId
 from services.web.parameters import SaePath
 

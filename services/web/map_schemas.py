@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from services.comparison.requests import CompareQuery
 from services.maps.requests import MapOptions, Text
-from services.runs.queries import Parameters
+from services.runs.queries import Author, Parameters
 from services.stores.requests import StoreId
 from services.web.evidence_schemas import EvidenceExampleBody, FeatureViewBody
 from services.web.parameters import SaePath
@@ -67,9 +67,7 @@ class KeepBody(SizesParameters):
     """Families to be kept under a name."""
 
     name: Annotated[Text, StringConstraints(max_length=200)]
-    author: Annotated[Text, StringConstraints(max_length=100)] | None = Field(
-        None, description="default: ACTISCOPE_USER"
-    )
+    author: Author = Field(None, description="default: ACTISCOPE_USER")
 
 
 class ComparedTokenBody(BaseModel):

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from services.probes.requests import Author, ProbeText, ReadAs
-from services.runs.queries import FeatureId, Parameters, Query
+from services.probes.requests import ProbeText, ReadAs
+from services.runs.queries import Author, FeatureId, Parameters, Query
 
 
 class FeatureTestPath(BaseModel):
@@ -39,7 +39,7 @@ class ProbeBody(Query):
 
     text: ProbeText
     should_fire: Annotated[bool, Field(strict=True)]
-    author: Author | None = Field(None, description="default: ACTISCOPE_USER")
+    author: Author = Field(None, description="default: ACTISCOPE_USER")
 
 
 class ThresholdParameters(Parameters):

@@ -25,7 +25,8 @@ from services.labels.formats.items import (
     new_label,
     require_object,
 )
-from services.labels.requests import MAX_AUTHOR, MAX_REASON
+from services.labels.requests import MAX_REASON
+from services.runs.queries import MAX_AUTHOR
 from services.text import storable
 
 FORMAT = "json"
