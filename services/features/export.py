@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +16,7 @@ from services.features.columns import OF_DECODER, OF_STORE, WHOLE
 from services.features.lines import lines
 from services.features.requests import ExportFormat
 from services.features.table import Table
-from services.runs.export import csv_safe
+from services.runs.export import csv_safe, in_filename
 from services.stores.arrow import MEDIA_TYPE, RecordStream
 from services.types.features import FeatureLine
 
@@ -43,8 +42,7 @@ class FeatureFile:
 def export(table: Table, features: np.ndarray, format: ExportFormat) -> FeatureFile:
     """The features in this order, with all that the table has of them."""
     chunks = {"csv": _as_csv, "json": _as_json, "arrow": _as_arrow}[format]
-    name = re.sub(r"[^A-Za-z0-9._-]", "_", table.basis.sae_id)
-    filename = f"actiscope-{name}-features.{_ENDINGS[format]}"
+    filename = f"actiscope-{in_filename(table.basis.sae_id)}-features.{_ENDINGS[format]}"
     return FeatureFile(filename, _MEDIA_TYPES[format], chunks(table, features))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from db.label_records import LabelledSae, LabelRecord
@@ -10,6 +9,7 @@ from services.labels.formats import native, neuronpedia, plain, splatnlp, table
 from services.labels.formats.items import ReadMarks, Written
 from services.labels.requests import Format
 from services.labels.store import Everything
+from services.runs.export import in_filename
 from services.types import Download
 
 _WRITERS: dict[Format, Callable[[Written], bytes]] = {
@@ -48,8 +48,7 @@ def _place(label: LabelRecord, document_id: str) -> tuple[int, int]:
 
 
 def _filename(sae: LabelledSae, format: Format, layout: object) -> str:
-    name = re.sub(r"[^A-Za-z0-9._-]", "_", sae.sae_id)
     is_lines = isinstance(layout, dict) and layout.get("form") == "lines"
     ending = {"csv": "csv"}.get(format, "jsonl" if is_lines else "json")
     kind = "" if format in ("csv", "json") else f"-{format}"
-    return f"actiscope-labels-{name}{kind}.{ending}"
+    return f"actiscope-labels-{in_filename(sae.sae_id)}{kind}.{ending}"

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 
 from services.probes.scoring import fires
-from services.runs.export import csv_safe
+from services.runs.export import csv_safe, in_filename
 from services.types import Download
 from services.types.probes import ProbeReport
 
@@ -26,6 +25,5 @@ def to_csv(report: ProbeReport) -> Download:
         values = [csv_safe(getattr(probe, name)) for name in _COLUMNS[:-1]]
         does = None if probe.measured_max is None else fires(probe, report.threshold)
         writer.writerow([*values, probe.created_at.isoformat(), report.threshold, does])
-    sae = re.sub(r"[^A-Za-z0-9._-]", "_", report.sae_id)
-    name = f"actiscope-{sae}-{report.feature_id}-probes.csv"
+    name = f"actiscope-{in_filename(report.sae_id)}-{report.feature_id}-probes.csv"
     return Download(name, "text/csv; charset=utf-8", out.getvalue().encode())

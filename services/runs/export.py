@@ -79,6 +79,11 @@ def csv_safe(value: Any) -> Any:
     return "'" + value if visible.startswith(_FORMULA_STARTS) else value
 
 
+def in_filename(name: str) -> str:
+    """An id as a part of the name of a file, on any system."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", name)
+
+
 def to_csv(table: pa.Table) -> bytes:
     """The table as RFC 4180 CSV in UTF-8, all text quoted."""
     out = io.StringIO(newline="")
@@ -168,5 +173,4 @@ def _to_parquet(table: pa.Table) -> bytes:
 
 
 def _filename(view: RunView, what: What, format: Format) -> str:
-    run = re.sub(r"[^A-Za-z0-9._-]", "_", view.summary.request_id)
-    return f"actiscope-{run}-{what}.{format}"
+    return f"actiscope-{in_filename(view.summary.request_id)}-{what}.{format}"

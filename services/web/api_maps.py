@@ -21,6 +21,7 @@ from services.maps.requests import (
     MapOptions,
     MapQuery,
 )
+from services.runs.export import in_filename
 from services.stores.arrow import RecordStream
 from services.types.features import FamilySet, FeatureMap
 from services.web import map_schemas as schemas
@@ -136,7 +137,7 @@ def _set(found: FamilySet, format: FamilyFormat) -> Response:
     if format == "json":
         return json_response(family_document(found))
     response = Response(families_file(found, "csv"), content_type=MEDIA_TYPES["csv"])
-    name = f"{found.sae_id}-families.csv"
+    name = f"actiscope-{in_filename(found.sae_id)}-families.csv"
     response.headers.set("Content-Disposition", "attachment", filename=name)
     return response
 
