@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
-from datetime import timedelta
 
 from services.comparison.service import Comparisons
 from services.comparison.service import Parts as ComparisonParts
@@ -18,7 +17,6 @@ from services.decoder.vectors import Vectors
 from services.demo import ARTEFACTS
 from services.errors import ActiscopeError, NotFound
 from services.evidence.service import Evidence
-from services.extraction.kind import EXTRACT
 from services.extraction.parts import Parts as ExtractionParts
 from services.extraction.service import Extractions
 from services.extraction.sources import Sources
@@ -29,9 +27,6 @@ from services.features.texts import FeatureTexts
 from services.features.views import SavedViews
 from services.foundations import Foundations, default_model
 from services.jobs.kinds import Kinds
-from services.jobs.runner import Runner
-from services.jobs.service import Jobs
-from services.jobs.table_queue import TableQueue
 from services.labels.service import Labels
 from services.labels.statistics import Statistics
 from services.labels.store import LabelStore
@@ -76,7 +71,7 @@ class Container:
         self._tokenizers = Tokenizers()
         self.runs = RunService(settings, run_rows, base.catalogue, self._dispatcher, self._texts)
         self.job_kinds = Kinds()
-        self.jobs = _jobs(base, self.job_kinds)
+        self.jobs = base.jobs(self.job_kinds)
         self.decoders = Decoders(settings.home, base.models, base.saes)
         self.stores = Stores(settings.effective_stores_url)
         self.feature_texts = FeatureTexts(settings.home)
@@ -245,17 +240,6 @@ def _registry(base: Foundations, any_folder: bool) -> Registry:
             any_folder=any_folder,
         )
     )
-
-
-def _jobs(base: Foundations, kinds: Kinds) -> Jobs:
-    """Two runners: what needs the engine for hours holds up nothing else."""
-    queue, way = TableQueue(base.database), base.worker.let_through
-    kept_for = timedelta(days=base.settings.job_retention_days)
-    extracting = Runner(queue, kinds, give_way=way, takes=lambda kind: kind == EXTRACT)
-    others = Runner(
-        queue, kinds, give_way=way, takes=lambda kind: kind != EXTRACT, kept_for=kept_for
-    )
-    return Jobs(queue, kinds, extracting, others)
 
 
 def _log_failure(error: BaseException) -> None:

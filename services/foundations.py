@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,11 @@ from typing import TYPE_CHECKING
 from services.database import Database, open_database
 from services.demo import ARTEFACTS
 from services.errors import Unavailable
+from services.extraction.kind import EXTRACT
 from services.health import check_health, look_at_database
+from services.jobs.runner import Runner
+from services.jobs.service import Jobs
+from services.jobs.table_queue import TableQueue
 from services.lm.catalogue import ModelCatalogue
 from services.lm.resident import Residents
 from services.registry.index import Index
@@ -21,6 +26,7 @@ from services.runs.worker import EngineWorker
 from services.sae.catalogue import SaeCatalogue
 
 if TYPE_CHECKING:
+    from services.jobs.kinds import Kinds
     from services.settings import Settings
     from services.types import Health
 
@@ -68,6 +74,16 @@ class Foundations:
             worker=EngineWorker(settings.queue_limit),
             engine=Engine(catalogue, residents),
         )
+
+    def jobs(self, kinds: Kinds) -> Jobs:
+        """Two runners: what needs the engine for hours holds up nothing else."""
+        queue, way = TableQueue(self.database), self.worker.let_through
+        kept_for = timedelta(days=self.settings.job_retention_days)
+        extracting = Runner(queue, kinds, give_way=way, takes=lambda kind: kind == EXTRACT)
+        others = Runner(
+            queue, kinds, give_way=way, takes=lambda kind: kind != EXTRACT, kept_for=kept_for
+        )
+        return Jobs(queue, kinds, extracting, others)
 
     def health(self) -> Health:
         """What works, what does not, and what to do about it."""
