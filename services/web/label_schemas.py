@@ -106,7 +106,9 @@ class LabelBody(BaseModel):
     author: str
     created_at: str
     updated_at: str
-    extra: dict[str, Any] = Field(description="fields of an imported file without a place here")
+    extra: dict[str, Any] = Field(
+        description="fields of an imported file without a place here; empty in lists of features"
+    )
 
 
 class FeatureMarksBody(BaseModel):
