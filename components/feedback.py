@@ -46,7 +46,7 @@ def error_alert(
         color="red",
         variant="light",
         icon=icon("warning", 20),
-        className="as-error",
+        className=f"as-error as-error-{error_code.lower().replace('_', '-')}",
     )
 
 

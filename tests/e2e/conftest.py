@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from tests.servers import Server
 playwright_api = pytest.importorskip("playwright.sync_api")
 
 LONG_PROMPT = "def f("
+EXTRACTION_S = 300  # that one may take where other tests run beside it
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -58,6 +60,29 @@ def long_run(server: Server) -> dict[str, float]:
         if answer["run_summary"]["finish_reason"] == "length":
             return {name.replace("_", " ").capitalize(): n for name, n in fields.items()}
     raise AssertionError("the demo model ends every text early")
+
+
+@pytest.fixture(scope="session")
+def extracted(server: Server) -> Callable[[str], str]:
+    """The name of a finished extraction of an SAE: any that is there, else a small one."""
+
+    def finished(sae_id: str) -> str:
+        asked = f"/api/v1/extractions?sae_id={sae_id}&status=succeeded&limit=1"
+        for there in server.get(asked)["items"]:
+            return str(there["extraction_id"])
+        body = {"sae_ids": [sae_id], "corpus_id": "demo", "max_tokens": 1500}
+        status, answer = server.call("POST", "/api/v1/extractions", body)
+        assert status == 202, answer
+        (started,) = answer["items"]
+        address = f"/api/v1/jobs/{started['job_id']}"
+        deadline = time.monotonic() + EXTRACTION_S
+        while (job := server.get(address))["finished_at"] is None:
+            assert time.monotonic() < deadline, job
+            time.sleep(0.1)
+        assert job["status"] == "succeeded", job["error_message"]
+        return str(started["extraction_id"])
+
+    return finished
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ import pytest
 
 from tests.e2e.conftest import PHONE
 from tests.e2e.screens import Screen
-from tests.servers import Server
 
 pytestmark = pytest.mark.browser
 
@@ -20,21 +19,9 @@ SLOW_MS = 60_000
 
 
 @pytest.fixture(scope="module")
-def store_id(server: Server) -> str:
-    """A complete store of the SAE: one that another test has made, or a small one."""
-    items = server.get(f"/api/v1/extractions?sae_id={SAE}&status=succeeded")["items"]
-    if items:
-        return str(items[0]["extraction_id"])
-    body = {"sae_ids": [SAE], "corpus_id": "demo", "max_tokens": 800}
-    status, answer = server.call("POST", "/api/v1/extractions", body)
-    assert status == 202, answer
-    job = f"/api/v1/jobs/{answer['items'][0]['job_id']}"
-    for _ in range(1800):
-        if server.get(job)["finished_at"] is not None:
-            break
-        server.get(f"{job}/log")
-    assert server.get(job)["status"] == "succeeded"
-    return str(answer["items"][0]["extraction_id"])
+def store_id(extracted: Callable[[str], str]) -> str:
+    """A finished extraction of the SAE."""
+    return extracted(SAE)
 
 
 @pytest.mark.usefixtures("store_id")

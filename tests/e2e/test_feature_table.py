@@ -20,18 +20,9 @@ LINKS = ".as-feature-grid .ag-row a"
 
 
 @pytest.fixture(scope="module")
-def store_id(server: Server) -> str:
-    """A finished extraction."""
-    body = {"sae_ids": [SAE], "corpus_id": "demo", "max_tokens": 1500}
-    status, answer = server.call("POST", "/api/v1/extractions", body)
-    assert status == 202, answer
-    job = f"/api/v1/jobs/{answer['items'][0]['job_id']}"
-    for _ in range(1800):
-        if server.get(job)["finished_at"] is not None:
-            break
-        server.get(f"{job}/log")
-    assert server.get(job)["status"] == "succeeded", server.get(job)["error_message"]
-    return str(answer["items"][0]["extraction_id"])
+def store_id(extracted: Callable[[str], str]) -> str:
+    """A finished extraction of the SAE."""
+    return extracted(SAE)
 
 
 def expected(server: Server, **query: Any) -> list[str]:

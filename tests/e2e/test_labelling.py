@@ -9,7 +9,6 @@ import pytest
 
 from tests.e2e.conftest import DESKTOP, PHONE
 from tests.e2e.screens import Screen
-from tests.servers import Server
 
 pytestmark = pytest.mark.browser
 
@@ -20,18 +19,9 @@ PROMPT = "def area(width, height):\n    return width * height"
 
 
 @pytest.fixture(scope="module")
-def extraction_id(server: Server) -> str:
-    """A finished extraction: what the pages of features show."""
-    body = {"sae_ids": [SAE], "corpus_id": "demo", "max_tokens": 1500}
-    status, answer = server.call("POST", "/api/v1/extractions", body)
-    assert status == 202, answer
-    job = f"/api/v1/jobs/{answer['items'][0]['job_id']}"
-    for _ in range(1800):
-        if server.get(job)["finished_at"] is not None:
-            break
-        server.get(f"{job}/log")
-    assert server.get(job)["status"] == "succeeded", server.get(job)["error_message"]
-    return str(answer["items"][0]["extraction_id"])
+def extraction_id(extracted: Callable[[str], str]) -> str:
+    """A finished extraction of the SAE."""
+    return extracted(SAE)
 
 
 def test_from_a_token_to_its_feature_and_back_with_a_label(
