@@ -102,6 +102,7 @@ class LabelRow(Base):
         CheckConstraint(f"source IN ({', '.join(map(repr, LABEL_SOURCES))})", name="source"),
         CheckConstraint("confidence >= 0 AND confidence <= 1", name="confidence"),
         Index(None, "feature_key"),
+        Index(None, "document_id"),
     )
 
     label_id: Mapped[str] = mapped_column(SafeText(exact=True), primary_key=True)

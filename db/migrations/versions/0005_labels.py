@@ -140,6 +140,7 @@ def _create_labels() -> None:
         _refers(table, "feature_key", "features.feature_key"),
     )
     _index(table, "feature_key")
+    _index(table, "document_id")
 
 
 def _create_history() -> None:

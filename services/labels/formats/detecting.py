@@ -13,7 +13,7 @@ from services.errors import InvalidArgument, TooLarge
 from services.labels.formats import native, neuronpedia, plain, splatnlp, table
 from services.labels.formats.items import LabelFile, Malformed, parse_json
 
-MAX_BYTES = 512 * 2**20  # after unpacking: the labels of a million features
+MAX_BYTES = 192 * 2**20  # after unpacking; read as a whole, which takes several times as much
 _GZIP = b"\x1f\x8b"
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
