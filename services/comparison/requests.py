@@ -54,7 +54,8 @@ class CompareQuery(Parameters):
     """Two to six features side by side."""
 
     f: Annotated[tuple[FeatureText, ...], BeforeValidator(_listed)] = Field(
-        min_length=LEAST, max_length=MOST, description="features: SAE:NUMBER,SAE:NUMBER"
+        description="two to six features: SAE:NUMBER,SAE:NUMBER",
+        json_schema_extra={"minItems": LEAST, "maxItems": MOST},
     )
     store: Annotated[tuple[StoreId, ...], BeforeValidator(_stores)] = Field(
         (), max_length=MOST, description="stores to read, at most one of each SAE; default: the "
@@ -69,6 +70,8 @@ class CompareQuery(Parameters):
     @classmethod
     def _different(cls, given: tuple[str, ...]) -> tuple[str, ...]:
         names = tuple(map(FeatureName.parse, given))
+        if not LEAST <= len(names) <= MOST:
+            raise ValueError(f"{LEAST} to {MOST} features are compared: SAE:NUMBER,SAE:NUMBER")
         if len(set(names)) < len(names):
             raise ValueError("a feature is named twice")
         return tuple(map(str, names))

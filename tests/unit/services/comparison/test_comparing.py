@@ -241,3 +241,7 @@ def test_features_are_named_by_sae_and_number() -> None:
     ):  # fmt: skip
         with pytest.raises(InvalidArgument):
             CompareQuery.parse({"f": wrong})
+    with pytest.raises(InvalidArgument, match="'foo' is no feature: write SAE:NUMBER"):
+        CompareQuery.parse({"f": "foo"})
+    with pytest.raises(InvalidArgument, match="2 to 6 features are compared"):
+        CompareQuery.parse({"f": "s:1"})
