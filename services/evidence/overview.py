@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from services.errors import Unavailable
@@ -78,7 +78,7 @@ def gathered(
         tokens=_tokens(evidence, query, of) if store_id else None,
         intervals=evidence.intervals(IntervalsQuery(**of)) if store_id else (),
         examples=_examples(evidence, query, of) if store_id else (),
-        decoder=decoder,
+        decoder=None if decoder is None else _cut(decoder, query.top),
         neighbours=_related(evidence, query, of, "cosine") if decoder else (),
         correlated=_related(evidence, query, of, "correlation") if store_id else (),
         family=next((f for f in families(sae.sae_id) if query.feature_id in f.features), None),
@@ -92,6 +92,15 @@ def as_document(found: Overview) -> dict[str, Any]:
     """As JSON values."""
     document: dict[str, Any] = json_values(asdict(found))
     return document
+
+
+def _cut(decoder: DecoderFeature, n: int) -> DecoderFeature:
+    return replace(
+        decoder,
+        top=decoder.top[:n],
+        bottom=decoder.bottom[:n],
+        neighbours=decoder.neighbours[:n],
+    )
 
 
 def _tokens(evidence: Evidence, query: OverviewQuery, of: dict[str, Any]) -> FeatureTokens:

@@ -8,6 +8,7 @@ from services.evidence.markdown import code, marked, plain, shown, table
 from services.evidence.overview import Overview
 from services.types import TokenWeight
 from services.types.features import Bounds, EvidenceExample, RelatedFeature, TokenUse
+from services.types.labels import Label
 
 _INTERVAL_TOKENS, _MEMBERS = 6, 20
 
@@ -37,9 +38,7 @@ def _head(found: Overview) -> Iterator[str]:
     yield ""
     yield f"SAE {code(view.sae_id)} at {code(view.hook_name)} of {code(view.model_id)}"
     if label:
-        by = label.source_name or label.author
-        category = f", category {code(label.category)}" if label.category else ""
-        yield f"Label: {label.source.value}, by {code(by)}{category}"
+        yield from _label(label)
     if found.neuronpedia:
         yield f"<{found.neuronpedia}>"
     yield ""
@@ -47,6 +46,18 @@ def _head(found: Overview) -> Iterator[str]:
         yield f"- **Warning.** {plain(warning.text)}"
     if view.warnings:
         yield ""
+
+
+def _label(label: Label) -> Iterator[str]:
+    parts = [f"Label: {label.source.value}, by {code(label.source_name or label.author)}"]
+    if label.category:
+        parts.append(f"category {code(label.category)}")
+    if label.confidence is not None:
+        parts.append(f"confidence {label.confidence:g}")
+    yield ", ".join(parts)
+    if label.notes:
+        yield ""
+        yield from (f"> {plain(line)}" for line in label.notes.splitlines())
 
 
 def _statistics(found: Overview) -> Iterator[str]:
@@ -159,7 +170,7 @@ def _logits(found: Overview) -> Iterator[str]:
     def cells(weight: TokenWeight) -> tuple[str, str]:
         return code(weight.token_str), f"{weight.weight:+.3f}"
 
-    pairs = zip(decoder.top[:10], decoder.bottom[:10], strict=True)
+    pairs = zip(decoder.top, decoder.bottom, strict=True)
     rows = ((*cells(up), *cells(down)) for up, down in pairs)
     yield from table(("promotes", "weight", "suppresses", "weight"), rows, right="lrlr")
 

@@ -66,6 +66,7 @@ def test_an_overview_as_json_says_the_same(read):
     found = overview(read, planted.ON_X, format="json", examples=3, top=4)
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     assert len(found["examples"]) == 3 and len(found["neighbours"]) == 4
+    assert len(found["decoder"]["top"]) == len(found["decoder"]["bottom"]) == 4
     assert found["family"]["features"] == [planted.ON_X, planted.ALSO_ON_X]
     assert found["tokens"]["at"][0]["text"] == "X"
     assert found["command"] == "actiscope overview planted-l0 2 --format json --top 4 --examples 3"
@@ -81,8 +82,10 @@ def test_an_overview_of_a_dead_feature_and_without_a_store(read):
 
 
 def test_hostile_labels_stay_text(read):
-    read.labels.add(AddLabel(sae_id=planted.SAE, feature_id=planted.ON_W, text=EVIL, author="a|`b"))
+    label = {"text": EVIL, "author": "a|`b", "notes": f"{EVIL}\n# h", "confidence": 0.5}
+    read.labels.add(AddLabel(sae_id=planted.SAE, feature_id=planted.ON_W, **label))
     page = overview(read, planted.ON_W)
+    assert ", confidence 0.5" in page and "\n> \\# h\n" in page
     assert page.startswith("# Feature 10: ") and "\x1b" not in page and "\r" not in page
     html = rendered(page)
     assert html.count("<h1>") == 1 and html.count("<h2>") == len(sections(page))
