@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test suite unit e2e faults check bench demo clean
+.PHONY: help setup run test suite unit e2e thorough faults check bench demo clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ unit: setup ## the quick tests only
 
 e2e: setup ## all tests in a real browser, also those of single components
 	$(BIN)/python -m pytest -m browser tests/e2e
+
+thorough: setup ## what make test leaves out, but for the long forms of make faults
+	$(BIN)/python -m pytest -m thorough
 
 faults: setup ## kill workers, builders and extractions at random moments, on both databases (minutes)
 	$(BIN)/python -m pytest -m "endurance or thorough" tests/faults

@@ -28,7 +28,7 @@ def choices(
         search_field(state),
     ]
     hint = None
-    if not views:
+    if not views and any(card.info.sae_id == state.sae for card in cards):
         hint = html.Div(
             [
                 html.Span("This SAE has read no corpus yet: what is known is its decoder."),

@@ -33,6 +33,7 @@ def feature(server: Server) -> int:
     raise AssertionError("no feature tells them apart")
 
 
+@pytest.mark.thorough
 def test_a_text_is_tested_kept_and_judged(open_screen: Open, feature: int) -> None:
     screen = open_screen(
         feature_href(SAE, feature), viewport=DESKTOP, bypass_csp=True, color_scheme="light"

@@ -80,6 +80,7 @@ def test_a_folder_is_added_in_three_clicks_to_a_verdict(open_screen: Open, home:
     screen.expect(page.locator("#play-form")).not_to_contain_text("demo-l2-res")
 
 
+@pytest.mark.thorough
 def test_a_second_browser_follows_the_same_task(open_screen: Open, server: Server) -> None:
     status, task = server.call("POST", "/api/v1/saes/demo-l1-res/preflight", {})
     assert status == 202, task
@@ -183,6 +184,7 @@ def test_an_sae_says_all_that_was_measured(open_screen: Open, measured: None) ->
     screen.expect(page.locator("#sae-code-curl")).to_contain_text("/api/v1/saes/demo-l1-res")
 
 
+@pytest.mark.thorough
 def test_measuring_again_is_followed_on_the_page(open_screen: Open, measured: None) -> None:
     screen = open_screen("/sae?id=demo-l1-res")
     history = screen.page.get_by_role("table", name="Earlier measurements").locator("tbody tr")

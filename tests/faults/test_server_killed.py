@@ -44,6 +44,7 @@ def test_a_run_cut_by_kill_is_interrupted_with_its_text_and_can_run_again(server
     assert finished["output"]["token_ids"][: len(kept)] == kept  # the same seed, the same text
 
 
+@pytest.mark.thorough
 def test_a_stopped_server_keeps_what_was_written(server, body):
     request_id = server.start_long_run(body)
     assert server.stop() == 0

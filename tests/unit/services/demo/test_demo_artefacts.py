@@ -148,7 +148,7 @@ def test_loss_on_library_sources_is_the_cards(
     assert validation_loss(model, code_windows) == pytest.approx(stated, abs=2 * LOSS_TOLERANCE)
 
 
-@pytest.mark.parametrize("name", SAES)
+@pytest.mark.parametrize("name", [SAES[0], pytest.param(SAES[1], marks=pytest.mark.thorough)])
 def test_sae_figures_are_the_cards(
     name: str, model: LlamaForCausalLM, card: dict[str, Any], own_windows: TokenIds
 ) -> None:
