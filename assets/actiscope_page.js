@@ -102,9 +102,9 @@
   cells.FeatureLink = ({ value, data }) => data && data.href
     ? React.createElement("a", { href: data.href }, String(value)) : String(value ?? "");
 
-  /* --- links that are no components of Dash: in the strip, in figures, in grids ------------------------ */
+  /* --- links that are no components of Dash: in the strip, figures, grids, tables ------------------------ */
 
-  const INSIDE = ".as-strip, .as-figure, .as-grid";
+  const INSIDE = ".as-strip, .as-figure, .as-grid, .as-still";
 
   /* Follows them as Dash follows its own: without loading the application again. */
   document.addEventListener("click", (event) => {

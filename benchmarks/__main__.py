@@ -29,6 +29,7 @@ BENCHMARKS = {
     "store_build": "Building an activation store",
     "store_scale": "Large activation stores",
     "feature_page": "What the page of a feature asks of the server",
+    "feature_interactive": "The page of a feature in a browser",
     "arrow_endpoint": "One feature over HTTP as an Arrow stream",
     "extraction_anchors": "Extraction against other tools",
     "catalogue": "Searching the catalogue of SAEs",

@@ -14,6 +14,7 @@ from components.feedback import empty_state, loading
 from components.figures import graph
 from components.ids import Shell
 from components.shell import section
+from components.still import still
 from components.theme import Scheme
 from pages.callbacks import CallbackSet
 from pages.context import services
@@ -99,7 +100,7 @@ def _weights(key: str, name: str, weights: tuple[TokenWeight, ...], scheme: Sche
     figure = weights_figure(shown, "logit weight", scheme)
     drawn = graph(f"feature-logits-{key}", figure, label=f"{name}: logit weights by token")
     numbers = html.Details(
-        [html.Summary("As numbers"), weights_table(f"{name}: logit weights", weights)],
+        [html.Summary("As numbers"), still(weights_table(f"{name}: logit weights", weights))],
         className="as-details",
     )
     return html.Div([html.H3(name, className="as-option-title"), drawn, numbers])
@@ -124,7 +125,7 @@ def show_related(by: str, place: Any) -> Any:
     if not found:
         return empty_state("None", "No other feature is related in this way.", icon_name="features")
     store_id = Place.parse(place).store
-    return related_table(by, found, view.sae_id, view.feature_id, store_id)
+    return still(related_table(by, found, view.sae_id, view.feature_id, store_id))
 
 
 def _declare(by: str) -> None:

@@ -11,6 +11,7 @@ from dash import Input, Output, html
 from components.feature_lists import groups_table, rank_table, uses_table
 from components.feedback import empty_state, loading
 from components.shell import section
+from components.still import still
 from pages.callbacks import CallbackSet
 from pages.context import services
 from pages.feature_ids import FeatureIds, part, show_group, view_field
@@ -71,7 +72,7 @@ def show_tokens(place: Any) -> Any:
     panels = [_panel(name, uses_table(name, uses)) for name, uses in kinds if uses]
     if found.page_rank:
         panels.append(_panel("PageRank of the tokens around", rank_table(found.page_rank)))
-    return [html.Div(panels, className="as-columns as-columns-two"), _read(found)]
+    return still([html.Div(panels, className="as-columns as-columns-two"), _read(found)])
 
 
 def _panel(name: str, body: Any) -> html.Div:

@@ -96,6 +96,7 @@ def test_features_are_chosen_on_the_map_and_by_family(open_screen: Open) -> None
 
 
 @pytest.mark.usefixtures("store_id")
+@pytest.mark.thorough
 def test_both_pages_fit_a_phone(open_screen: Open) -> None:
     for path, shown in (
         (f"/features/compare?f={SAE}:15&f={SAE}:58&f={SAE}:3", ".as-heat"),

@@ -70,8 +70,22 @@ PATHS = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+ON_A_PHONE = (
+    "/", "/?run={}&feature=1&token=3", "/runs/{}", "/sae?id=demo-l1-res", "/saes", "/models",
+    "/corpora?id=demo&context=32", "/extractions/new?sae=demo-l1-res&corpus=demo",
+)  # fmt: skip
+"""Those that are narrow always; the others when all is looked at."""
+
+CASES = [pytest.param(DESKTOP, path, id=f"desktop-{path}") for path in PATHS] + [
+    pytest.param(
+        PHONE, path, id=f"phone-{path}",
+        marks=[] if path in ON_A_PHONE else [pytest.mark.thorough],
+    )
+    for path in PATHS
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("viewport", "path"), CASES)
 def test_axe_finds_nothing_and_nothing_scrolls_sideways(
     open_screen: Open, run_id: str, path: str, viewport: Any
 ) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from components.feature_links import feature_href
-from tests.e2e.conftest import PHONE
+from tests.e2e.conftest import DESKTOP, PHONE
 from tests.e2e.screens import Screen
 from tests.servers import Server
 
@@ -80,7 +80,6 @@ def test_from_the_extraction_to_examples_a_document_and_the_next_feature(
     filled_in(screen)
     expect(star).to_have_attribute("aria-pressed", after)
     expect(place).to_contain_text("activations from")
-    screen.assert_accessible()
     page.get_by_role("button", name="All examples", exact=True).click()
     expect(examples).to_have_count(20)
     screen.wait_for_query(low=None)
@@ -107,12 +106,13 @@ def test_from_the_extraction_to_examples_a_document_and_the_next_feature(
 
 
 @pytest.mark.thorough
-def test_axe_finds_nothing_on_a_phone(open_screen: Open, one: dict[str, Any]) -> None:
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_axe_finds_nothing(open_screen: Open, one: dict[str, Any], viewport: Any) -> None:
     path = feature_href(SAE, one["feature"])
-    screen = open_screen(path, viewport=PHONE, bypass_csp=True, reduced_motion="reduce")
+    screen = open_screen(path, viewport=viewport, bypass_csp=True, reduced_motion="reduce")
     filled_in(screen)
     screen.assert_accessible()
-    assert screen.page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert screen.page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
 
 
 @pytest.mark.usefixtures("store_id")

@@ -201,6 +201,7 @@ def test_a_name_that_nobody_has_is_explained(open_screen: Open) -> None:
         screen.expect(screen.page.get_by_role("alert")).to_contain_text("nobody")
 
 
+@pytest.mark.thorough
 def test_an_sae_is_deleted_and_restored(open_screen: Open, measured: None) -> None:
     screen = open_screen("/sae?id=demo-l2-res")
     page = screen.page
