@@ -33,9 +33,9 @@ def decoder() -> None:
 def output_influence(sae: str, index: int, top_k: int, as_json: bool) -> None:
     """The tokens that feature INDEX of SAE promotes and suppresses, by logit weight."""
     with opened() as container:
-        container.evidence.decoder(sae, index)  # says which features there are
-        found = container.decoders.require(sae).feature(index)
-        reason = container.decoders.require(sae).info.without_logits
+        container.evidence.require(sae, index)
+        table_of = container.decoders.require(sae)
+        found, reason = table_of.feature(index), table_of.info.without_logits
     top, bottom = found.top[:top_k], found.bottom[:top_k]
     if as_json:
         print_json(asdict(found) | {"top": _documents(top), "bottom": _documents(bottom)})
@@ -56,7 +56,7 @@ def output_influence(sae: str, index: int, top_k: int, as_json: bool) -> None:
 def weight_percentile(sae: str, index: int, as_json: bool) -> None:
     """How long the decoder direction of feature INDEX of SAE is, among all of the SAE."""
     with opened() as container:
-        container.evidence.decoder(sae, index)
+        container.evidence.require(sae, index)
         found = container.decoders.require(sae).norm(index)
     if as_json:
         print_json(asdict(found))

@@ -94,6 +94,10 @@ class Evidence:
         """
         return self._read(query, lambda reading: self._intervals(reading, query))
 
+    def require(self, sae_id: str, feature_id: int) -> None:
+        """NotFound, which says which features there are, unless the SAE has this one."""
+        self._sources.feature(sae_id, feature_id)
+
     def decoder(self, sae_id: str, feature_id: int) -> DecoderFeature | None:
         """Logit weights and neighbours; None where no extraction has looked at the decoder yet."""
         self._sources.feature(sae_id, feature_id)

@@ -55,7 +55,7 @@ def logits(path: schemas.SaeFeaturePath, query: NoParameters) -> Response:
 
     An extraction with the SAE computes them; until then there are none (404).
     """
-    state().container.evidence.decoder(path.sae_id, path.index)  # says which features there are
+    state().container.evidence.require(path.sae_id, path.index)
     table = state().container.decoders.require(path.sae_id)
     return json_response(asdict(table.feature(path.index)))
 
